@@ -1,0 +1,1 @@
+"""Reads notes, runs the stages in order, writes pretraining and instruction corpora."""

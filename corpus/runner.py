@@ -1,0 +1,429 @@
+"""Runs the stages over the shards and keeps the account of every record and character.
+
+Consecutive note- and patient-stages run in one worker call, a *segment*. Each (segment, shard) has a key: sources
+and parameters of its stages, library versions, digest of its input, digest of its slice of the decisions. Output
+goes to a folder of that name; `record.json` is written last. What is there and verifies is not run again, and
+there is no other resume.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple, Protocol
+
+import polars as pl
+
+from corpus.engine import LocalEngine
+from corpus.keys import Keys
+from corpus.stage import Json, Outcome, StageParams, check_reasons
+from corpus.stages import STAGES
+from manifests.canonical import canonical, fsync_folder, sha256_bytes, sha256_file
+
+ROOMS = ("clinicorpus_errors", "corpus", "dedupe", "deid", "manifests", "synthetic")
+SOURCE_ROOT = Path(__file__).parent.parent
+
+
+# --- what a stage is made of ---------------------------------------------------------------------------------
+
+
+def _imported(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return {name for name in names if name.split(".")[0] in ROOMS}
+
+
+def _file_of(module: str) -> Path | None:
+    base = SOURCE_ROOT.joinpath(*module.split("."))
+    for candidate in (base.with_suffix(".py"), base / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+@cache
+def code_digest(module: str) -> str:
+    """SHA-256 over `module`, every first-party module it imports, and the data files beside them."""
+    files: dict[str, str] = {}
+    waiting, seen = {module}, set()
+    while waiting:
+        name = waiting.pop()
+        seen.add(name)
+        path = _file_of(name)
+        if path is None:
+            continue
+        files[str(path.relative_to(SOURCE_ROOT))] = sha256_file(path)
+        if name.split(".")[0] in ("deid", "dedupe", "synthetic"):
+            for data in path.parent.rglob("*"):
+                if data.is_file() and data.suffix not in (".py", ".pyc"):
+                    files[str(data.relative_to(SOURCE_ROOT))] = sha256_file(data)
+        waiting |= _imported(path) - seen
+    return sha256_bytes(canonical(files))
+
+
+def stage_key(name: str, params: StageParams) -> Json:
+    """What a stage's result depends on beside its input."""
+    stage = STAGES[name]
+    return {
+        "name": name,
+        "params": params.model_dump(mode="json"),
+        "code": code_digest(stage.__name__),
+        "libraries": {lib: metadata.version(lib) for lib in ("polars", "pyarrow", *stage.LIBRARIES)},
+    }
+
+
+# --- records on disk -----------------------------------------------------------------------------------------
+
+
+def read_record(folder: Path, key: str) -> Json | None:
+    """The record of a finished folder, or None if it is not there, is of another key, or a file does not verify."""
+    try:
+        record = json.loads((folder / "record.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    if record.get("key") != key:
+        return None
+    for name, digest in record["files"].items():
+        if not (folder / name).is_file() or sha256_file(folder / name) != digest:
+            return None
+    return dict(record)
+
+
+def finish(folder: Path, key: str, write: Callable[[Path], Json]) -> Json:
+    """Let `write` fill a temporary folder, add record.json last, and give the folder its name."""
+    partial = folder.with_name(f".partial-{folder.name}-{os.getpid()}")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        account = write(partial)
+        files = {}
+        for path in sorted(p for p in partial.iterdir() if p.is_file()):
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+            files[path.name] = sha256_file(path)
+        record = {"key": key, "files": files, **account}
+        with (partial / "record.json").open("wb") as file:
+            file.write(canonical(record))
+            file.flush()
+            os.fsync(file.fileno())
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.rename(folder)
+        fsync_folder(folder.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return record
+
+
+# --- in the worker -------------------------------------------------------------------------------------------
+
+
+class Op(NamedTuple):
+    """One stage in a segment; `decisions` is this shard's slice, for a stage of scope corpus."""
+
+    stage: str
+    params: Json
+    decisions: str | None = None
+
+
+class SegmentJob(NamedTuple):
+    label: str
+    input: str
+    ops: tuple[Op, ...]
+    folder: str
+    key: str
+    columns: tuple[str, ...]
+    keys: Keys
+
+
+class MapJob(NamedTuple):
+    label: str
+    input: str
+    stage: str
+    params: Json
+    folder: str
+    key: str
+
+
+class ReduceJob(NamedTuple):
+    label: str
+    tables: tuple[str, ...]
+    stage: str
+    params: Json
+    folder: str
+    key: str
+
+
+@cache
+def resources(stage: str, params: str, keys: Keys) -> Any:
+    """What a stage's `load` gives, once a process. `params` is their JSON, so that calls can be told apart."""
+    module = STAGES[stage]
+    if not hasattr(module, "load"):
+        return None
+    return module.load(module.Params.model_validate_json(params), keys)
+
+
+def _chars(frame: pl.DataFrame) -> int:
+    return int(frame["text"].str.len_chars().sum() or 0)
+
+
+def account(before: pl.DataFrame, outcome: Outcome) -> Json:
+    """The stage's line in the ledger. Raises ValueError when its records or characters do not add up."""
+    after, drops, edits, created = outcome.batch, outcome.drops, outcome.edits, outcome.created
+    kept = before.join(after.select("record"), on="record", how="semi")
+    if kept.height != after.height or after["record"].n_unique() != after.height:
+        raise ValueError("a stage gave out records it did not take in")
+    gone = before.join(after.select("record"), on="record", how="anti")
+    dropped: dict[str, int] = {}
+    if drops is not None and drops.height:
+        dropped = dict(drops.group_by("reason").len().iter_rows())
+        check_reasons(set(dropped))
+    if sorted(gone["record"]) != (sorted(drops["record"]) if drops is not None else []):
+        raise ValueError("a stage dropped records without a reason")
+    removed = {"dropped": _chars(gone)} if gone.height else {}
+    inserted: dict[str, int] = {}
+    if edits is not None and edits.height:
+        for reason, out, put in edits.group_by("reason").agg(pl.sum("removed"), pl.sum("inserted")).iter_rows():
+            removed[reason] = removed.get(reason, 0) + out
+            inserted[reason] = inserted.get(reason, 0) + put
+    made: dict[str, int] = {}
+    if created is not None and created.height:
+        for reason, records, chars in created.group_by("reason").agg(pl.len(), pl.sum("chars")).iter_rows():
+            made[reason] = records
+            inserted[reason] = inserted.get(reason, 0) + chars
+    made_chars = sum(inserted.get(reason, 0) for reason in made)
+    line: Json = {
+        "records_in": before.height, "records_out": after.height + sum(made.values()),
+        "created": made, "dropped": dropped,
+        "chars_in": _chars(before), "chars_out": _chars(after) + made_chars,
+        "inserted": inserted, "removed": removed, "details": outcome.details,
+    }  # fmt: skip
+    if line["chars_in"] + sum(inserted.values()) != line["chars_out"] + sum(removed.values()):
+        raise ValueError("characters of a stage do not add up")
+    return line
+
+
+def run_segment(job: SegmentJob) -> Json:
+    """Worker call: read a shard, apply the stages of a segment, write what is left with the account."""
+
+    def write(folder: Path) -> Json:
+        frame = pl.read_parquet(job.input)
+        stages: Json = {}
+        drops, created = [], []
+        for op in job.ops:
+            module = STAGES[op.stage]
+            params = module.Params.model_validate(op.params)
+            extra = (
+                pl.read_parquet(op.decisions)
+                if op.decisions
+                else resources(op.stage, params.model_dump_json(), job.keys)
+            )
+            outcome = module.apply(frame, params, extra)
+            stages[op.stage] = account(frame, outcome)
+            frame = outcome.batch.sort("record")
+            if outcome.drops is not None and outcome.drops.height:
+                drops.append(outcome.drops.with_columns(stage=pl.lit(op.stage)))
+            if outcome.created is not None and outcome.created.height:
+                created.append(outcome.created)
+        frame.select(c for c in job.columns if c in frame.columns).write_parquet(folder / "data.parquet")
+        if drops:
+            pl.concat(drops, how="diagonal").sort("record").write_parquet(folder / "drops.parquet")
+        if created:
+            pl.concat(created).sort("record").write_parquet(folder / "created.parquet")
+        return {"stages": stages, "rows": frame.height}
+
+    return finish(Path(job.folder), job.key, write)
+
+
+def run_map(job: MapJob) -> Json:
+    """Worker call: the small table that a corpus-scope stage needs of one shard."""
+
+    def write(folder: Path) -> Json:
+        module = STAGES[job.stage]
+        table = module.map(pl.read_parquet(job.input), module.Params.model_validate(job.params))
+        table.write_parquet(folder / "table.parquet")
+        return {"rows": table.height}
+
+    return finish(Path(job.folder), job.key, write)
+
+
+def run_reduce(job: ReduceJob) -> Json:
+    """Worker call: decide over all shards, and cut the decisions into one slice for each shard."""
+
+    def write(folder: Path) -> Json:
+        module = STAGES[job.stage]
+        tables = [pl.read_parquet(path) for path in job.tables]
+        decisions = module.reduce(tables, module.Params.model_validate(job.params)).sort("record")
+        for index, table in enumerate(tables):
+            decisions.join(table.select("record"), on="record", how="semi").sort("record").write_parquet(
+                folder / f"slice-{index:05d}.parquet"
+            )
+        return {"rows": decisions.height}
+
+    return finish(Path(job.folder), job.key, write)
+
+
+# --- in the parent -------------------------------------------------------------------------------------------
+
+
+class ShardState(NamedTuple):
+    """Where a shard stands: its current data, and the folders of finished segments it went through."""
+
+    data: Path
+    digest: str
+    folders: tuple[Path, ...]
+
+
+class StagesRun(NamedTuple):
+    """Final state of each shard, how many worker calls had to run, and the names of all folders the result needs."""
+
+    states: list[ShardState]
+    ran: int
+    used: frozenset[str]
+
+
+class Progress(Protocol):
+    """What the runner tells the terminal; the command hands in one that draws."""
+
+    def start(self, label: str, total: int, *, fresh: int) -> None:
+        """`total` shards, of which `fresh` have to be run."""
+
+    def advance(self) -> None:
+        """One shard is done."""
+
+
+def _run_missing(
+    engine: LocalEngine, fn: Callable[[Any], Json], jobs: Sequence[Any], progress: Progress, label: str
+) -> tuple[list[Json], int]:
+    records = [read_record(Path(job.folder), job.key) for job in jobs]
+    missing = [i for i, record in enumerate(records) if record is None]
+    progress.start(label, len(jobs), fresh=len(missing))
+    fresh = engine.run_shards(fn, [jobs[i] for i in missing], progress.advance)
+    for i, record in zip(missing, fresh, strict=True):
+        records[i] = record
+    return [record for record in records if record is not None], len(missing)
+
+
+def _short(key: str) -> str:
+    return key[:24]
+
+
+def run_stages(
+    pipeline: Sequence[str],
+    params: dict[str, StageParams],
+    shards: Sequence[tuple[Path, str]],
+    *,
+    keys: Keys,
+    folder: Path,
+    released: Sequence[str],
+    engine: LocalEngine,
+    progress: Progress,
+) -> StagesRun:
+    """Run `pipeline` over `shards` (path, sha256).
+
+    `released` are the columns that the release needs; a column that neither a later stage nor the release reads is
+    not carried on.
+    """
+    states = [ShardState(path, digest, ()) for path, digest in shards]
+    ran = 0
+    used: set[str] = set()
+    segment: list[tuple[str, list[tuple[Path, str]] | None]] = []
+
+    def flush(position: int) -> None:
+        nonlocal states, segment, ran
+        if not segment:
+            return
+        later = {c for name in pipeline[position:] for c in STAGES[name].READS}
+        columns = tuple(sorted({"record", "patient", "group", "text", *later, *released}))
+        names = [name for name, _ in segment]
+        jobs = []
+        for i, state in enumerate(states):
+            ops, parts = [], []
+            for name, slices in segment:
+                ops.append(Op(name, params[name].model_dump(mode="json"), str(slices[i][0]) if slices else None))
+                parts.append({**stage_key(name, params[name]), "decisions": slices[i][1] if slices else None})
+            key = sha256_bytes(
+                canonical({"stages": parts, "input": state.digest, "key": keys.id, "columns": list(columns)})
+            )
+            target = folder / "segments" / names[-1] / _short(key)
+            jobs.append(
+                SegmentJob(f"{'+'.join(names)} shard {i}", str(state.data), tuple(ops), str(target), key, columns, keys)
+            )
+        records, fresh = _run_missing(engine, run_segment, jobs, progress, " → ".join(names))
+        ran += fresh
+        used.update(_short(job.key) for job in jobs)
+        states = [
+            ShardState(
+                Path(job.folder) / "data.parquet", record["files"]["data.parquet"], (*state.folders, Path(job.folder))
+            )
+            for state, job, record in zip(states, jobs, records, strict=True)
+        ]
+        segment = []
+
+    for position, name in enumerate(pipeline):
+        stage: ModuleType = STAGES[name]
+        if stage.SCOPE == "corpus":
+            flush(position)
+            own = stage_key(name, params[name])
+            maps = []
+            for i, state in enumerate(states):
+                key = sha256_bytes(canonical({"map": own, "input": state.digest}))
+                target = folder / "maps" / name / _short(key)
+                maps.append(
+                    MapJob(
+                        f"{name} map shard {i}", str(state.data), name, params[name].model_dump(mode="json"),
+                        str(target), key,
+                    )
+                )  # fmt: skip
+            records, fresh = _run_missing(engine, run_map, maps, progress, f"{name}: read")
+            ran += fresh
+            key = sha256_bytes(canonical({"reduce": own, "tables": [r["files"]["table.parquet"] for r in records]}))
+            target = folder / "reduces" / name / _short(key)
+            reduce = ReduceJob(
+                f"{name} reduce", tuple(f"{job.folder}/table.parquet" for job in maps), name,
+                params[name].model_dump(mode="json"), str(target), key,
+            )  # fmt: skip
+            decided, fresh = _run_missing(engine, run_reduce, [reduce], progress, f"{name}: decide")
+            ran += fresh
+            used.update(_short(job.key) for job in maps)
+            used.add(_short(reduce.key))
+            slices = [
+                (target / f"slice-{i:05d}.parquet", decided[0]["files"][f"slice-{i:05d}.parquet"])
+                for i in range(len(states))
+            ]
+            segment.append((name, slices))
+        else:
+            segment.append((name, None))
+        if stage.KEEP:
+            flush(position + 1)
+    flush(len(pipeline))
+    return StagesRun(states, ran, frozenset(used))
+
+
+def add_up(states: Sequence[ShardState]) -> dict[str, Json]:
+    """The accounts of all shards, stage by stage, added up."""
+    total: dict[str, Json] = {}
+
+    def add(into: Json, line: Json) -> None:
+        for field, value in line.items():
+            if isinstance(value, dict):
+                add(into.setdefault(field, {}), value)
+            else:
+                into[field] = into.get(field, 0) + value
+
+    for state in states:
+        for folder in state.folders:
+            for name, line in json.loads((folder / "record.json").read_bytes())["stages"].items():
+                add(total.setdefault(name, {}), line)
+    return total

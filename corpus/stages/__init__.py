@@ -1,0 +1,25 @@
+"""The stages, in the order they run. A stage is one module; this dict is the whole registry.
+
+Exact copies go first: they are found on the text as it came, and half of some sources need never be read again.
+Near-duplicates come after the placeholders, so that a changed name or date does not hide a copy.
+"""
+
+from types import ModuleType
+
+from corpus.stages import (
+    dedupe_exact,
+    dedupe_near,
+    deid_detect,
+    deid_placeholders,
+    deid_render,
+    filters,
+    instruct,
+    split,
+)
+
+STAGES: dict[str, ModuleType] = {
+    module.NAME: module
+    for module in (
+        dedupe_exact, deid_detect, deid_placeholders, filters, dedupe_near, split, deid_render, instruct,
+    )
+}  # fmt: skip

@@ -1,0 +1,68 @@
+"""Drops notes that are nearly the same as another one, and names the cluster each note belongs to.
+
+Works on the text with placeholders, so that a changed name or date does not hide a copy. Within a patient, notes
+of different days stay: what they share is copy-forward, not a duplicate.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+from pydantic import Field
+
+from corpus.stage import Outcome, StageParams
+from corpus.stages._as_notes import as_notes
+from dedupe import near
+
+NAME = "dedupe.near"
+SCOPE = "corpus"
+READS = ("text", "charted_at", "signed_at", "status", "amends")
+WRITES = ("cluster",)
+LIBRARIES = ("rensa",)
+KEEP = False
+
+
+class Params(StageParams):
+    threshold: float = Field(default=0.8, gt=0, le=1)
+    """Jaccard similarity of word shingles from which a note is dropped for another; every pair is checked exactly."""
+    link_threshold: float = Field(default=0.5, gt=0, le=1)
+    """Similarity from which two notes are never split between training and test where there are no patients."""
+    shingle: int = Field(default=5, ge=1, le=64)
+    """Tokens in a shingle."""
+    bands: int = Field(default=20, ge=1, le=256)
+    """MinHash bands: more find more."""
+    rows: int = Field(default=6, ge=1, le=64)
+    """Values in a band: more find less."""
+
+
+def _room(params: Params) -> near.NearParams:
+    return near.NearParams(**params.model_dump())
+
+
+def map(batch: pl.DataFrame, params: Params) -> pl.DataFrame:
+    """Signatures of one shard."""
+    return near.signatures(as_notes(batch), _room(params)).rename({"note_id": "record"})
+
+
+def reduce(tables: list[pl.DataFrame], params: Params) -> pl.DataFrame:
+    """Every record with its cluster, and for the dropped ones which note was kept and how similar it is."""
+    found = near.resolve(pl.concat(tables, how="diagonal").rename({"record": "note_id"}), _room(params))
+    return (
+        found.clusters.join(found.decisions, on="note_id", how="left")
+        .with_columns(reason=pl.when(pl.col("kept_id").is_not_null()).then(pl.lit(NAME)))
+        .rename({"note_id": "record", "kept_id": "kept"})
+    )
+
+
+def apply(batch: pl.DataFrame, params: Params, resources: pl.DataFrame) -> Outcome:
+    """Drop what this shard's slice names; the others get their `cluster`."""
+    drops = resources.filter(pl.col("reason").is_not_null())
+    clusters = resources.select("record", "cluster")
+    kept = batch.drop("cluster", strict=False).join(drops, on="record", how="anti")
+    return Outcome(kept.join(clusters, on="record", how="left"), drops.drop("cluster"))
+
+
+def describe(params: Params) -> dict[str, Any]:
+    """What the manifest says of the algorithm."""
+    return {"scheme": near.scheme(_room(params))}

@@ -1,0 +1,43 @@
+"""What the card and the report share: the template engine and figures as rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def engine(*, html: bool) -> Environment:
+    """Templates of this room; an unknown field is an error, not an empty cell."""
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=html, undefined=StrictUndefined, keep_trailing_newline=True
+    )
+
+
+def _figure(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, list):
+        return " – ".join(_figure(item) for item in value)
+    return str(value)
+
+
+def flat(figures: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Nested figures as (name, value) rows."""
+    rows: list[tuple[str, str]] = []
+    for name, value in figures.items():
+        title = f"{prefix}{name}".replace("_", " ")
+        if isinstance(value, dict):
+            rows += flat(value, f"{title} · ")
+        else:
+            rows.append((title, _figure(value)))
+    return rows

@@ -1,0 +1,95 @@
+"""A recipe is checked as a whole before any work."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from clinicorpus_errors import UserError
+from corpus.recipe import json_schema, load, override
+
+ROOT = Path(__file__).parents[2]
+
+
+def _write(tmp_path, text):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_all_mistakes_are_told_at_once_with_key_value_and_what_is_allowed(tmp_path):
+    path = _write(
+        tmp_path,
+        "name: Bad Name\nsource: {kind: xml}\nshards: 0\nstages: {filters: {min_word: 3}, split: {test: 2.0}}\n",
+    )
+    with pytest.raises(UserError) as error:
+        load(path)
+    told = error.value.cause
+    assert "5 mistakes" in error.value.what
+    assert "'Bad Name'" in told
+    assert "source.kind: 'xml'" in told and "'parquet'" in told
+    assert "shards: 0" in told
+    assert "did you mean min_words?" in told
+    assert "stages.split.test: 2.0" in told
+
+
+def test_an_unknown_key_lists_what_is_allowed(tmp_path):
+    with pytest.raises(UserError) as error:
+        load(_write(tmp_path, "name: a\nsource: {kind: synthetic}\nstage: {}\n"))
+    assert "did you mean stages?" in error.value.cause
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name: a\nsource: {kind: jsonl}\n", "path is missing"),
+        ("name: a\nsource: {kind: synthetic, path: x}\n", "has none"),
+        ("name: a\nsource: {kind: jsonl, path: x}\ncrosswalk_seed: 1\n", "nonces of patients must be random"),
+        ("name: a\nsource: {kind: jsonl, path: x}\nkey: demo\n", "refused for any source"),
+        (
+            "name: a\nsource: {kind: synthetic}\nstages: {split: {test: 0.5, validation: 0.5}}\n",
+            "nothing would be left",
+        ),
+    ],
+)
+def test_keys_that_do_not_go_together_are_refused(tmp_path, text, said):
+    with pytest.raises(UserError) as error:
+        load(_write(tmp_path, text))
+    assert said in error.value.cause
+
+
+@pytest.mark.parametrize(("text", "said"), [("a: [1\n", "line 2"), ("- 1\n", "holds no keys")])
+def test_what_is_no_recipe_is_explained(tmp_path, text, said):
+    with pytest.raises(UserError, match=said):
+        load(_write(tmp_path, text))
+
+
+def test_overrides_reach_keys_below_stage_names_that_hold_a_dot():
+    data = override({"stages": {"filters": {"min_words": 3}}}, ["stages.dedupe.near.threshold=0.9", "shards=2"])
+    assert data == {"stages": {"filters": {"min_words": 3}, "dedupe.near": {"threshold": 0.9}}, "shards": 2}
+
+
+def test_an_override_without_equals_is_explained():
+    with pytest.raises(UserError, match="key=value"):
+        override({}, ["shards"])
+
+
+def test_what_is_recorded_of_a_recipe_names_no_path(tmp_path):
+    path = _write(
+        tmp_path,
+        "name: a\nsource: {kind: jsonl, path: MRN123.jsonl}\ngold: [{name: g, path: s.jsonl, origin: public}]\n",
+    )
+    recipe, given = load(path)
+    assert "MRN123" not in json.dumps([recipe.resolved(), given])
+    assert "s.jsonl" not in json.dumps([recipe.resolved(), given])
+
+
+@pytest.mark.parametrize("name", ["demo", "mtsamples", "openi"])
+def test_shipped_recipes_are_valid(name):
+    extra = [] if name == "demo" else ["source.path=notes.jsonl"]
+    assert load(ROOT / "recipes" / f"{name}.yaml", extra)[0].name == name
+
+
+def test_the_schema_for_editors_is_the_one_in_the_tree():
+    path = ROOT / "recipes" / "schema" / "corpus.json"
+    assert json.loads(path.read_text()) == json_schema(), "clinicorpus corpus schema > recipes/schema/corpus.json"
