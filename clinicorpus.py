@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -270,8 +271,15 @@ def _write_table(frame: pl.DataFrame, out: Path) -> None:
         else:
             raise UserError("format of --out not known by its name", value=out.name, cause="known: .jsonl, .parquet")
         partial.replace(out)
-    except OSError as error:
-        raise UserError("the output cannot be written", value=f"{out}: {error.strerror}") from None
+    except UserError:
+        raise
+    except Exception as error:
+        from corpus.engine import is_disk_full
+
+        if not is_disk_full(error) and not isinstance(error, OSError):
+            raise
+        why = "the disk is full" if is_disk_full(error) else getattr(error, "strerror", None)
+        raise UserError("the output cannot be written", value=f"{out}: {why}", next="name another --out") from None
     finally:
         partial.unlink(missing_ok=True)
 
@@ -347,46 +355,60 @@ def synthetic_build(
 # --- train ---------------------------------------------------------------------------------------------------
 
 
-def _train_room() -> Any:
-    import importlib.util
-
-    missing = [name for name in ("torch", "transformers", "trl") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise UserError("packages for training are missing", value=", ".join(missing), next="make train")
-    import train
-
-    return train
+Force = Annotated[bool, typer.Option("--force", help="Train again even if nothing changed.")]
 
 
 @train_app.command("cpt")
-def train_cpt(recipe: Path, set: Set = None, root: Root = HERE, as_json: AsJson = False) -> None:
+def train_cpt(recipe: Path, set: Set = None, root: Root = HERE, as_json: AsJson = False, force: Force = False) -> None:
     """Continue pretraining on the notes of a sealed corpus."""
-    _train("run_cpt", recipe, set, root, as_json)
+    import train
+
+    _train(train.run_cpt, recipe, set, root, as_json, force)
 
 
 @train_app.command("sft")
-def train_sft(recipe: Path, set: Set = None, root: Root = HERE, as_json: AsJson = False) -> None:
+def train_sft(recipe: Path, set: Set = None, root: Root = HERE, as_json: AsJson = False, force: Force = False) -> None:
     """Instruction-tune on the tasks of a sealed corpus, with NEFTune."""
-    _train("run_sft", recipe, set, root, as_json)
+    import train
+
+    _train(train.run_sft, recipe, set, root, as_json, force)
 
 
-def _train(what: str, recipe: Path, set: list[str] | None, root: Path, as_json: bool) -> None:
+def _train(
+    run: Callable[..., dict[str, Any]], recipe: Path, set: list[str] | None, root: Path, as_json: bool, force: bool
+) -> None:
+    import train
     from corpus.recipe import override, read_yaml
 
-    given = read_yaml(recipe)
-    merged = override(given, set or [])
-    summary = getattr(_train_room(), what)(merged, root, merged)
+    given = override(read_yaml(recipe), set or [])
+    summary = run(given, root.resolve(), given, force=force)
     if as_json:
         _print_json(summary)
+    else:
+        train.show(summary)
 
 
 @train_app.command("generate")
 def train_generate(
-    model: Path, prompt: Annotated[str | None, typer.Option(help="One prompt; without it, talk until end of input.")] = None,
+    model: Path,
+    prompt: Annotated[str | None, typer.Option(help="One prompt; without it, talk until end of input.")] = None,
     max_new_tokens: Annotated[int, typer.Option(min=1)] = 200,
-) -> None:  # fmt: skip
+    root: Root = HERE,
+) -> None:
     """Talk to a trained model."""
-    _train_room().generate(model, prompt=prompt, max_new_tokens=max_new_tokens)
+    import train
+
+    answer = train.generate(model, prompt, root=root.resolve(), max_new_tokens=max_new_tokens)
+    if answer is not None:
+        sys.stdout.write(answer + "\n")
+
+
+@train_app.command("schema")
+def train_schema() -> None:
+    """Print the JSON Schema of a training recipe, for editors."""
+    import train
+
+    _print_json(train.TrainRecipe.model_json_schema())
 
 
 # --- audit ---------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import polars as pl
 
 from clinicorpus_errors import UserError
 from corpus import measure
-from corpus.engine import LocalEngine, disk_full, local_engine
+from corpus.engine import LocalEngine, disk_full, is_disk_full, local_engine
 from corpus.examples import write_examples
 from corpus.ingest import Ingested, ingest
 from corpus.keys import DEMO_KEY, Keys, purpose_keys, release_key
@@ -83,8 +83,12 @@ def build(recipe: Recipe, given: Json, workspace: Workspace, progress: Progress)
     with workspace.enter():
         folder = workspace.build(recipe.name)
         remove_partials(workspace, recipe.name)
-        keys, notices = build_keys(recipe, workspace)
         params = recipe.params()
+        # What the recipe names must be there before any work, not after an hour of it.
+        gold = measure.gold_digests(recipe.gold)
+        measure.policy_block(params["deid.placeholders"])
+        tokenizer = sha256_file(tokenizer_file(recipe.release.tokenizer))
+        keys, notices = build_keys(recipe, workspace)
         try:
             with local_engine(recipe.worker_count()) as engine:
                 progress.start("read notes", 1, fresh=1)
@@ -98,8 +102,8 @@ def build(recipe: Recipe, given: Json, workspace: Workspace, progress: Progress)
                     canonical(
                         {
                             "states": sorted(_digests(run.states)), "recipe": _content(recipe.resolved()),
-                            "code": code_digest("corpus.build"), "tokenizer": sha256_file(tokenizer_file(recipe.release.tokenizer)),
-                            "gold": measure.gold_digests(recipe.gold),
+                            "code": code_digest("corpus.build"), "tokenizer": tokenizer,
+                            "gold": gold,
                         }
                     )
                 )  # fmt: skip
@@ -113,9 +117,11 @@ def build(recipe: Recipe, given: Json, workspace: Workspace, progress: Progress)
                             tuple(notices),
                         )  # fmt: skip
                 return _release(recipe, given, workspace, keys, read, run.states, engine, progress, identity, notices)
-        except OSError as error:
-            if error.errno in (28, 122):  # ENOSPC, EDQUOT
+        except Exception as error:
+            if is_disk_full(error):
                 raise disk_full() from None
+            if not isinstance(error, OSError):
+                raise
             raise UserError(
                 "a file of the workspace could not be read or written", value=error.strerror,
                 cause="permissions, or another program changed the workspace", next="run again",

@@ -50,12 +50,21 @@ def guarded(fn: Callable[[Any], Any], job: Any) -> Any:
         return fn(job)
     except UserError:
         raise
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise disk_full() from None
-        raise UserError("a file could not be read or written", value=f"{error.strerror}") from None
     except Exception as error:  # noqa: BLE001 - everything is turned into a type name, on purpose
+        if is_disk_full(error):
+            raise disk_full() from None
+        if isinstance(error, OSError):
+            raise UserError("a file could not be read or written", value=error.strerror) from None
         return failure_of(error)
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether an exception means that the disk is full; polars and sqlite say so in their message only."""
+    codes = (errno.ENOSPC, errno.EDQUOT)
+    if isinstance(error, OSError) and error.errno in codes:
+        return True
+    told = str(error)
+    return "disk is full" in told or any(f"os error {code})" in told for code in codes)
 
 
 def failure_of(error: BaseException) -> Failure:

@@ -307,12 +307,13 @@ def _run_missing(
     engine: LocalEngine, fn: Callable[[Any], Json], jobs: Sequence[Any], progress: Progress, label: str
 ) -> tuple[list[Json], int]:
     records = [read_record(Path(job.folder), job.key) for job in jobs]
-    missing = [i for i, record in enumerate(records) if record is None]
+    # Shards with the same content (empty ones, in a small corpus) have the same key and the same folder.
+    missing = {job.folder: job for job, record in zip(jobs, records, strict=True) if record is None}
     progress.start(label, len(jobs), fresh=len(missing))
-    fresh = engine.run_shards(fn, [jobs[i] for i in missing], progress.advance)
-    for i, record in zip(missing, fresh, strict=True):
-        records[i] = record
-    return [record for record in records if record is not None], len(missing)
+    fresh = dict(zip(missing, engine.run_shards(fn, list(missing.values()), progress.advance), strict=True))
+    return [fresh[job.folder] if record is None else record for job, record in zip(jobs, records, strict=True)], len(
+        fresh
+    )
 
 
 def _short(key: str) -> str:

@@ -14,6 +14,8 @@ import pytest
 
 from manifests import load, newest, sealed, verify
 
+# The installed command, not `python -m`: that puts the current folder first, where manifests/ is no package.
+COMMAND = str(Path(sys.executable).with_name("clinicorpus"))
 CANARY = "Quillworth"
 SYMPTOMS = ["cough", "chest pain", "fever", "dizziness", "nausea", "back pain", "fatigue", "headache"]
 DRUGS = ["lisinopril 10 mg daily", "metformin 500 mg BID", "atorvastatin 40 mg nightly", "albuterol as needed"]
@@ -69,7 +71,7 @@ def _recipe(folder, source, **keys):
 def _run(folder, *args, check=True, **extra):
     env = {**os.environ, **extra}
     env.pop("CLINICORPUS_TRACEBACK", None)
-    done = subprocess.run([sys.executable, "-m", "clinicorpus", *args], cwd=folder, env=env, capture_output=True, text=True)
+    done = subprocess.run([COMMAND, *args], cwd=folder, env=env, capture_output=True, text=True)
     if check:
         assert done.returncode == 0, done.stderr
     return done
@@ -111,7 +113,9 @@ def test_released_files_hold_the_allowed_columns_ordered_by_key(built):
     for entry in result["files"]:
         if entry["path"].endswith(".parquet"):
             frame = pl.read_parquet(Path(result["corpus"]) / entry["path"])
-            expected = {"instruct": ["record", "patient", "parent", "task", "messages", "prompt", "completion", "tokens"]}
+            expected = {
+                "instruct": ["record", "patient", "parent", "task", "messages", "prompt", "completion", "tokens"]
+            }
             assert frame.columns == expected.get(
                 entry["path"].split("/")[0], ["record", "patient", "note_type", "year", "text", "tokens"]
             )
@@ -229,7 +233,7 @@ def test_a_kill_at_any_moment_leaves_nothing_that_looks_finished(built, source, 
     kills = 0
     for delay in (0.4, 0.9, 1.5, 2.2, 3.0, 4.0, 5.5, 8.0):
         process = subprocess.Popen(
-            [sys.executable, "-m", "clinicorpus", "corpus", "build", str(recipe)], cwd=folder,
+            [COMMAND, "corpus", "build", str(recipe)], cwd=folder,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         try:
@@ -322,7 +326,7 @@ def test_no_network_is_asked(source, tmp_path):
 
 def test_help_answers_at_once():
     started = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "clinicorpus", "--help"], check=True, capture_output=True)
+    subprocess.run([COMMAND, "--help"], check=True, capture_output=True)
     assert time.perf_counter() - started < 3  # 0.25 s on an idle machine; this catches an import of a heavy library
     loaded = subprocess.run(
         [sys.executable, "-c", "import clinicorpus, sys; print(sorted(m for m in ('polars', 'spacy', 'torch') if m in sys.modules))"],

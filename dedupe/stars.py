@@ -1,0 +1,161 @@
+"""Candidate pairs from MinHash bands, checked by exact Jaccard, made into stars. Notes are their ranks: 0 is best.
+
+The work is linear in the size of a bucket: in each, one leader after another is compared with the notes below it,
+and what a leader drops is compared no more. A form filled in ten thousand times costs ten thousand comparisons.
+"""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from dedupe.shingles import mixed
+
+PAIRS_AT_A_TIME = 16384  # their shingles are about 90 MB
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+class Groups(NamedTuple):
+    """Code of each note's patient, day of charting and document; -1 where there is none."""
+
+    patient: Ints
+    day: Ints
+    document: Ints
+
+    def may_match(self, a: Ints, b: Ints) -> npt.NDArray[np.bool_]:
+        """Whether the pairs (a, b) may be near-duplicates: not of one patient's different days, unless versions."""
+        other_patient = (self.patient[a] != self.patient[b]) | (self.patient[a] < 0)
+        return other_patient | _same(self.day, a, b) | _same(self.document, a, b)
+
+
+class Edges(NamedTuple):
+    """Compared pairs at the looser threshold or above: the better note, the other, their Jaccard similarity."""
+
+    best: Ints
+    other: Ints
+    similarity: Floats
+
+
+def _same(codes: Ints, a: Ints, b: Ints) -> npt.NDArray[np.bool_]:
+    return (codes[a] == codes[b]) & (codes[a] >= 0)
+
+
+def buckets(digests: npt.NDArray[np.uint32], notes: Ints, groups: Groups, rows: int) -> pl.DataFrame:
+    """Notes that share a band of `rows` values: `bucket`, `note`, sorted by both.
+
+    Args:
+        digests: one row for each of `notes`.
+        notes: rank of each.
+        groups: codes by rank.
+        rows: values in a band.
+
+    A band's bucket is there as a whole, if two of its notes may be of different patients, and also by day within a
+    patient and by document: so a patient's long series of daily notes neither costs comparisons nor hides a re-save.
+    """
+    parts = []
+    codes = {name: code[notes] for name, code in groups._asdict().items()}
+    for band in range(digests.shape[1] // rows):
+        key = np.zeros(len(notes), dtype=np.uint64)
+        for column in range(band * rows, (band + 1) * rows):
+            key = mixed(key + digests[:, column] + np.uint64(1))
+        shared = pl.DataFrame({"key": key, "note": notes, **codes}).filter(pl.col("key").is_duplicated())
+        patients = pl.col("patient")
+        whole = shared.filter((patients.min() != patients.max()).over("key") | (patients < 0))
+        same_day = shared.filter((patients >= 0) & (pl.col("day") >= 0))
+        versions = shared.filter(pl.col("document") >= 0)
+        for part, by in (
+            (whole, ["key"]),
+            (same_day, ["key", "patient", "day"]),
+            (versions, ["key", "document"]),
+        ):
+            part = part.filter(pl.len().over(by) > 1).sort(*by, "note")
+            parts.append(part.select(pl.struct(by).rle_id().alias("bucket"), "note"))
+    starts = accumulate(map(len, parts), initial=0)
+    return pl.concat(
+        part.with_columns(pl.col("bucket").cast(pl.Int64) + start) for part, start in zip(parts, starts, strict=False)
+    )
+
+
+def jaccard(sets: pl.Series, a: Ints, b: Ints) -> Floats:
+    """Jaccard similarity of the sets at `a` with those at `b`; `sets` is List(UInt64), distinct, none empty."""
+    size = sets.list.len().to_numpy().astype(np.int64)
+    both = np.zeros(len(a), dtype=np.int64)
+    for start in range(0, len(a), PAIRS_AT_A_TIME):
+        part = slice(start, start + PAIRS_AT_A_TIME)
+        pair = pl.DataFrame({"a": sets.gather(a[part]), "b": sets.gather(b[part])})
+        both[part] = pair.select(pl.col("a").list.set_intersection("b").list.len()).to_series().to_numpy()
+    return both / (size[a] + size[b] - both)
+
+
+def search(
+    buckets: pl.DataFrame, sets: pl.Series, groups: Groups, *, threshold: float, link_threshold: float, leaders: int
+) -> tuple[Edges, Ints]:
+    """Compare the candidates and find the stars.
+
+    In each bucket the best note still kept is compared with the others still kept, then the second best, up to
+    `leaders`; then all over again, until a round finds no new pair. So at the end every two kept notes that share a
+    bucket, one of them among its first `leaders`, have been compared and are apart.
+
+    Returns:
+        The pairs found at `link_threshold` or above, and for each note the one it is dropped for (-1: kept).
+    """
+    bucket, note = buckets["bucket"].to_numpy(), buckets["note"].to_numpy()
+    size = sets.list.len().to_numpy().astype(np.int64)
+    n_notes = len(sets)
+    compared = np.zeros(0, dtype=np.int64)
+    found = [Edges(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float64))]
+    keeper = np.full(n_notes, -1, dtype=np.int64)
+    new = True
+    while new:
+        new = False
+        for leader in range(leaders):
+            kept = keeper[note] < 0
+            bucket_kept, note_kept = bucket[kept], note[kept]
+            pairs = _pairs(bucket_kept, note_kept, leader, n_notes)
+            if pairs is None:
+                break
+            pairs = np.setdiff1d(pairs, compared, assume_unique=True)
+            compared = np.union1d(compared, pairs)
+            a, b = pairs // n_notes, pairs % n_notes
+            # Sets are no more similar than their sizes.
+            close = groups.may_match(a, b) & (
+                np.minimum(size[a], size[b]) / np.maximum(size[a], size[b]) >= link_threshold
+            )
+            a, b = a[close], b[close]
+            similarity = jaccard(sets, a, b)
+            linked = similarity >= link_threshold
+            found.append(Edges(a[linked], b[linked], similarity[linked]))
+            if (similarity >= threshold).any():
+                new = True
+                keeper = _stars(Edges(*map(np.concatenate, zip(*found, strict=True))), threshold, n_notes)
+    return Edges(*map(np.concatenate, zip(*found, strict=True))), keeper
+
+
+def _pairs(bucket: Ints, note: Ints, leader: int, n_notes: int) -> Ints | None:
+    """Distinct pairs, as a * n_notes + b, of the `leader`-th note of each bucket with those after it; None: no more."""
+    starts = np.flatnonzero(np.diff(bucket, prepend=-1))
+    length = np.diff(starts, append=len(bucket))
+    starts, length = starts[length > leader + 1], length[length > leader + 1]
+    if not len(starts):
+        return None
+    rest = length - leader - 1
+    first = np.repeat(note[starts + leader], rest)
+    position = np.arange(rest.sum()) - np.repeat(np.cumsum(rest) - rest, rest)
+    return np.unique(first * n_notes + note[np.repeat(starts + leader + 1, rest) + position])
+
+
+def _stars(edges: Edges, threshold: float, n_notes: int) -> Ints:
+    """Best note first, each kept note drops those below it at `threshold`: the note each is dropped for, or -1."""
+    strong = edges.similarity >= threshold
+    order = np.lexsort((edges.other[strong], edges.best[strong]))
+    keeper = [-1] * n_notes
+    for best, other in zip(edges.best[strong][order].tolist(), edges.other[strong][order].tolist(), strict=True):
+        if keeper[best] < 0 and keeper[other] < 0:
+            keeper[other] = best
+    return np.array(keeper, dtype=np.int64)

@@ -1,0 +1,267 @@
+import random
+import re
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from clinicorpus_errors import UserError
+from dedupe.near import NearParams, Resolution, resolve, signatures
+
+PARAMS = NearParams()
+WORDS = [f"w{i}" for i in range(3000)]
+
+
+def table(texts: list[str], **columns: list) -> pl.DataFrame:
+    ids = [f"n{i:05d}" for i in range(len(texts))]
+    return pl.DataFrame({"note_id": ids, "text": pl.Series(texts, dtype=pl.String), **columns})
+
+
+def near(notes: pl.DataFrame, params: NearParams = PARAMS) -> Resolution:
+    return resolve(signatures(notes, params), params)
+
+
+def dropped(notes: pl.DataFrame, params: NearParams = PARAMS) -> dict[str, str]:
+    return dict(near(notes, params).decisions.select("note_id", "kept_id").iter_rows())
+
+
+def jaccard(a: str, b: str, width: int = 5) -> float:
+    """Computed in another way than the code under test: sets of tuples of strings."""
+    first, second = (
+        {tuple(words[i : i + width]) for i in range(max(len(words) - width, 0) + 1)}
+        for words in (re.findall(r"\[[a-z][a-z0-9_]*\]|[^\W_]+", text.lower()) for text in (a, b))
+    )
+    return len(first & second) / len(first | second)
+
+
+def families(seed: int, *, notes: int = 120, length: int = 60) -> list[str]:
+    """Texts of which many are edited copies, of copies too, at every distance."""
+    rng = random.Random(seed)
+    texts: list[list[str]] = []
+    for _ in range(notes):
+        if texts and rng.random() < 0.6:
+            rate = rng.choice([0, 0.005, 0.02, 0.05, 0.1])
+            again = rng.choice([1, 1, 1, 2])  # a text that says everything twice has each shingle once
+            texts.append(
+                [rng.choice(WORDS) if rng.random() < rate else word for word in rng.choice(texts)[:200]] * again
+            )
+        else:
+            texts.append(rng.choices(WORDS, k=rng.randint(1, length)))
+    return [" ".join(text) for text in texts]
+
+
+def in_parts(notes: pl.DataFrame, parts: int) -> Resolution:
+    return resolve(pl.concat(signatures(notes[i::parts], PARAMS) for i in range(parts)), PARAMS)
+
+
+def assert_same(a: Resolution, b: Resolution) -> None:
+    assert_frame_equal(a.decisions, b.decisions, check_exact=True)
+    assert_frame_equal(a.clusters, b.clusters, check_exact=True)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 2**32))
+def test_every_dropped_note_passes_the_check_against_the_note_kept_for_it(seed: int) -> None:
+    texts = families(seed)
+    notes = table(texts)
+    text = dict(zip(notes["note_id"], texts, strict=True))
+    decisions = near(notes).decisions
+    gone = set(decisions["note_id"])
+    for note, kept, similarity in decisions.iter_rows():
+        assert similarity == jaccard(text[note], text[kept])
+        assert similarity >= PARAMS.threshold
+        assert kept not in gone
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 2**32))
+def test_at_95_percent_alike_nothing_is_left(seed: int) -> None:
+    # A pair at 0.95 misses all 20 bands with probability 2e-12.
+    notes = table(families(seed))
+    kept = notes.filter(~pl.col("note_id").is_in(list(dropped(notes))))["text"].to_list()
+    assert not [(a, b) for i, a in enumerate(kept) for b in kept[:i] if jaccard(a, b) >= 0.95]
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 7))
+def test_order_and_partition_do_not_matter(seed: int, parts: int) -> None:
+    rng = random.Random(seed)
+    texts = families(seed)
+    notes = table(
+        texts,
+        patient_id=[rng.choice(["p", "q", None]) for _ in texts],
+        charted_at=[rng.choice(["2020-01-01T08:00:00", "2020-01-02", None]) for _ in texts],
+        signed_at=[rng.choice(["2020-01-01", "2020-01-03", None]) for _ in texts],
+        amends=[rng.choice([None, None, "n00001", "n00007", "gone"]) for _ in texts],
+    )
+    assert_same(near(notes), in_parts(notes.sample(fraction=1, shuffle=True, seed=seed % 1000), parts))
+
+
+def test_processes_give_the_same_as_one() -> None:
+    notes = table(families(5))
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        parts = list(pool.map(signatures, [notes[i::3] for i in range(3)], [PARAMS] * 3))
+    assert_same(near(notes), resolve(pl.concat(reversed(parts)), PARAMS))
+
+
+def test_unrelated_notes_do_not_change_a_cluster() -> None:
+    notes = table(families(3))
+    found = near(notes)
+    decisions, clusters = found
+    first = clusters.filter(pl.col("note_id") != pl.col("cluster"))["cluster"][0]
+    inside = clusters.filter(pl.col("cluster") == first)["note_id"].implode()
+    alone = near(notes.filter(pl.col("note_id").is_in(inside)))
+    assert_frame_equal(alone.decisions, decisions.filter(pl.col("note_id").is_in(inside)))
+    others = near(notes.filter(~pl.col("note_id").is_in(inside)))
+    assert_frame_equal(others.decisions, decisions.filter(~pl.col("note_id").is_in(inside)))
+
+
+def test_a_note_like_a_dropped_one_but_not_like_the_kept_one_stays() -> None:
+    words = WORDS[:200]
+    a, b, c = words[:], words[:], words[:]
+    b[3] = b[50] = "x"  # 10 of 196 shingles: like a
+    c[3] = c[50] = c[100] = c[150] = "x"  # like b, less like a
+    texts = [" ".join(text) for text in (a, b, c)]
+    params = NearParams(threshold=0.88)
+    assert [jaccard(texts[0], texts[1]) >= 0.88, jaccard(texts[1], texts[2]) >= 0.88] == [True, True]
+    assert jaccard(texts[0], texts[2]) < 0.88
+    found = near(table(texts, n_chars=[3, 2, 1]), params)
+    assert found.decisions.select("note_id", "kept_id").rows() == [("n00001", "n00000")]
+    assert found.clusters["cluster"].to_list() == ["n00000"] * 3
+
+
+def day(number: int, vitals: int) -> str:
+    return " ".join([*WORDS[:80], "BP", str(vitals), *WORDS[80:160], "day", str(number)])
+
+
+def test_notes_of_one_patient_on_different_days_stay() -> None:
+    days = [f"2020-01-{i:02d}T08:00:00" for i in range(1, 21)]
+    hours = [f"2020-01-01T{i:02d}:30:00" for i in range(20)]
+    texts = [day(i, 100 + i) for i in range(20)]
+    assert len(dropped(table(texts))) == 19
+    assert dropped(table(texts, patient_id=["p"] * 20, charted_at=days)) == {}
+    assert dropped(table(texts, patient_id=["p"] * 20)) == {}
+    assert len(dropped(table(texts, patient_id=["p"] * 20, charted_at=hours))) == 19
+
+
+def test_notes_of_other_patients_are_dropped_whatever_the_day() -> None:
+    days = [f"2020-01-{i:02d}" for i in range(1, 5)]
+    texts = [day(0, 100 + i) for i in range(4)]
+    assert len(dropped(table(texts, patient_id=["p", "q", None, None], charted_at=days))) == 3
+
+
+def test_another_patients_copy_does_not_join_the_days_of_one() -> None:
+    days = ["2020-01-01", "2020-01-02", "2020-01-01"]
+    texts = [day(0, 100 + i) for i in range(3)]
+    assert dropped(table(texts, patient_id=["p", "p", "q"], charted_at=days)) == {"n00002": "n00000"}
+
+
+def test_a_version_of_a_note_is_dropped_for_the_last_one_whatever_the_day() -> None:
+    texts = [day(0, 100 + i) for i in range(4)]
+    columns = {"patient_id": ["p"] * 4, "charted_at": [f"2020-01-{i:02d}" for i in range(1, 5)]}
+    amends = [None, "n00000", None, "n00001"]
+    assert dropped(table(texts, amends=amends, **columns)) == {"n00000": "n00003", "n00001": "n00003"}
+
+
+def test_a_long_stay_does_not_hide_the_notes_saved_twice() -> None:
+    # 300 days alike, each saved twice: far more notes in a bucket than leaders.
+    texts = [day(i // 2, 100) for i in range(600)]
+    days = [f"{2000 + i // 2}-01-01" for i in range(600)]
+    gone = dropped(table(texts, patient_id=["p"] * 600, charted_at=days))
+    assert gone == {f"n{i + 1:05d}": f"n{i:05d}" for i in range(0, 600, 2)}
+
+
+def test_numbers_are_tokens_like_words() -> None:
+    vitals = ["T 37 HR 80 RR 16 BP 120 over 80 SpO2 98", "T 39 HR 120 RR 28 BP 90 over 50 SpO2 88"]
+    assert jaccard(*vitals) < 0.8
+    assert dropped(table(vitals)) == {}
+
+
+def test_a_placeholder_is_one_token() -> None:
+    found = signatures(table(["Seen by [NAME] at [HEALTH_PLAN]", "[ ] no [see the note]", "x_y"]), PARAMS)
+    assert found["n_tokens"].to_list() == [5, 4, 2]
+
+
+def test_notes_shorter_than_a_shingle_are_compared_whole() -> None:
+    texts = [
+        "No change.",
+        "no CHANGE",
+        "No",
+        "No change today",
+        "change no",
+        "one two three four",
+        "One, two, three, four!",
+    ]
+    assert dropped(table(texts)) == {"n00001": "n00000", "n00005": "n00006"}
+
+
+def test_notes_without_tokens_are_like_nothing() -> None:
+    notes = table(["", " ", "...", "", "a"]).with_columns(pl.col("text").replace(" ", None))
+    assert dropped(notes) == {}
+    assert near(notes).clusters["cluster"].to_list() == notes["note_id"].to_list()
+    assert near(table([])).clusters.height == 0
+
+
+def test_spelling_of_accents_and_case_do_not_matter() -> None:
+    assert len(dropped(table(["na\u00efve caf\u00e9", "NAI\u0308VE CAFE\u0301"]))) == 1
+
+
+def test_clusters_join_what_is_too_far_apart_to_be_dropped() -> None:
+    base = WORDS[:300]
+    other = base[:]
+    for i in range(0, 300, 37):
+        other[i] = "x"
+    texts = [" ".join(base), " ".join(other), " ".join(WORDS[1000:1300])]
+    assert 0.65 < jaccard(texts[0], texts[1]) < 0.8
+    found = near(table(texts))
+    assert found.decisions.height == 0
+    assert found.clusters["cluster"].to_list() == ["n00000", "n00000", "n00002"]
+
+
+@pytest.mark.parametrize("changed", [2, 60], ids=["nearly all the same", "all apart, half the words shared"])
+def test_a_form_filled_in_thousands_of_times_does_not_take_quadratic_time(changed: int) -> None:
+    rng = random.Random(1)
+    form = WORDS[:200]
+
+    def filled() -> str:
+        text = form[:]
+        for place in rng.sample(range(100), changed):
+            text[place] = rng.choice(WORDS)
+        return " ".join(text)
+
+    def seconds(count: int) -> float:
+        found = signatures(table([filled() for _ in range(count)]), PARAMS)
+        start = time.process_time()
+        resolve(found, PARAMS)
+        return time.process_time() - start
+
+    seconds(500)
+    # Five times the notes: quadratic would be 25 times the time.
+    assert seconds(5000) < 12 * max(seconds(1000), 0.05)
+
+
+def test_signatures_never_change() -> None:
+    # Stored signatures of an earlier corpus must still be comparable.
+    found = signatures(table(["Chest pain for 3 days, seen by [NAME]."]), PARAMS)
+    assert found["scheme"][0] == "tokens1-w5-rminhash2-20x6-s1"
+    assert found["shingles"].list.first()[0] == 12805372073141796944
+    assert found["digest"].to_list()[0][:2] == [3304135503, 3404124330]
+
+
+def test_signatures_of_other_parameters_are_refused() -> None:
+    mixed = pl.concat([signatures(table(["a"]), PARAMS), signatures(table(["b"]), NearParams(seed=2))[:0]])
+    assert resolve(mixed, PARAMS).clusters.height == 1
+    with pytest.raises(UserError, match="another way"):
+        resolve(signatures(table(["a"]), NearParams(shingle=4)), PARAMS)
+
+
+def test_link_threshold_is_never_the_stricter() -> None:
+    with pytest.raises(ValueError, match="link_threshold"):
+        NearParams(threshold=0.5, link_threshold=0.6)
+    with pytest.raises(ValueError, match="extra"):
+        NearParams(treshold=0.5)  # type: ignore[call-arg]

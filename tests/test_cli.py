@@ -1,0 +1,140 @@
+"""What a user meets: each mistake is explained, each row answered for, nothing half-written."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+COMMAND = str(Path(sys.executable).with_name("clinicorpus"))
+NOTES = [
+    {"note_id": "a", "text": "Seen by Dr. Harold Winslow on 03/04/2019. MRN: 4471920. Call 617-555-0188 with results."},
+    {"note_id": "b", "text": "Patient is a 93-year-old woman from Boston, MA 02115 with Parkinson disease, BP 120/80."},
+    {"note_id": "c", "text": ""},
+    {"note_id": "d", "text": "seen by dr. harold winslow on 03/04/2019; mrn 4471920, call 617 555 0188 with results!"},
+]
+
+
+def _run(*args, cwd, **extra):
+    env = {**os.environ, **extra}
+    env.pop("CLINICORPUS_TRACEBACK", None)
+    return subprocess.run([COMMAND, *map(str, args)], cwd=cwd, env=env, capture_output=True, text=True)
+
+
+@pytest.fixture
+def notes(tmp_path):
+    path = tmp_path / "notes.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in NOTES) + "not json\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("corpus", "build", "nothing.yaml"), "no such recipe"),
+        (("corpus", "build", "bad.yaml"), "3 mistakes"),
+        (("corpus", "build", "missing.yaml"), "no such file of notes"),
+        (("corpus", "build", "columns.yaml"), "columns are missing"),
+        (("corpus", "build", "gold.yaml"), "a gold set of the recipe is missing"),
+        (("corpus", "build", "unreadable.yaml"), "no note could be read: reader.malformed 1"),
+        (("train", "cpt", "nothing.yaml"), "no such recipe"),
+        (("audit", "corpus"), "nothing to audit"),
+        (("audit", "corpus", "nothing.json"), "no such manifest"),
+        (("deid", "detect", "nothing.jsonl", "--out", "x.jsonl"), "no such file of notes"),
+        (("deid", "apply", "notes.jsonl", "--out", "x.jsonl", "--policy", "mine"), "mine"),
+        (("deid", "detect", "notes.jsonl", "--out", "x.docx"), "format of --out"),
+        (("dedupe", "run", "notes.jsonl", "--out", "x", "--threshold", "7"), "--threshold"),
+        (("synthetic", "build", "--out", "."), "not empty"),
+    ],
+)
+def test_a_mistake_is_explained_without_a_traceback(tmp_path, notes, args, said):
+    (tmp_path / "bad.yaml").write_text("name: X\nsource: {kind: csv, path: a}\nshards: 0\nworker: 2\n")
+    (tmp_path / "missing.yaml").write_text("name: x\nsource: {kind: csv, path: nothing.csv}\n")
+    (tmp_path / "columns.yaml").write_text("name: x\nsource: {kind: csv, path: n.csv}\n")
+    (tmp_path / "n.csv").write_text("id,body\n1,x\n")
+    (tmp_path / "unreadable.yaml").write_text("name: x\nsource: {kind: jsonl, path: u.jsonl}\n")
+    (tmp_path / "u.jsonl").write_text("{\n")
+    (tmp_path / "gold.yaml").write_text(
+        "name: x\nsource: {kind: jsonl, path: notes.jsonl}\ngold: [{name: g, path: nothing.jsonl, origin: public}]\n"
+    )
+    done = _run(*args, cwd=tmp_path, CLINICORPUS_KEYS=str(tmp_path.parent / f"{tmp_path.name}-keys"))
+    output = done.stdout + done.stderr
+    assert done.returncode in (1, 2), output
+    assert said in output
+    assert "Traceback" not in output
+    assert not list(tmp_path.glob("x*"))
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_detect_answers_for_every_note_in_either_format(tmp_path, notes, kind):
+    if kind == "parquet":
+        pl.DataFrame(NOTES).write_parquet(tmp_path / "notes.parquet")
+    out = tmp_path / f"spans.{kind}"
+    done = _run("deid", "detect", f"notes.{kind}", "--out", out, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = pl.read_parquet(out) if kind == "parquet" else pl.read_ndjson(out)
+    assert rows["note_id"].to_list() == ["a", "b", "c", "d"]
+    if kind == "jsonl":
+        assert "reader.malformed 1" in done.stderr
+        assert set(json.loads(out.read_text().splitlines()[0])["spans"][0]) == {
+            "start", "end", "identifier", "score", "recognizer",
+        }  # fmt: skip
+    found = {NOTES[0]["text"][s["start"] : s["end"]] for s in rows["spans"][0].to_list()}
+    assert {"Harold Winslow", "03/04/2019", "4471920", "617-555-0188"} <= found
+    assert rows["spans"].to_list()[2] == []
+
+
+def test_apply_leaves_no_identifier_and_says_what_it_did(tmp_path, notes):
+    done = _run("deid", "apply", notes, "--out", "out.jsonl", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = {row["note_id"]: row for row in map(json.loads, (tmp_path / "out.jsonl").read_text().splitlines())}
+    text = rows["a"]["text"]
+    assert not any(secret in text for secret in ("Winslow", "03/04", "4471920", "617-555"))
+    assert "2019" in text
+    assert "90+" in rows["b"]["text"] and "93" not in rows["b"]["text"]
+    assert "Parkinson disease" in rows["b"]["text"] and "BP 120/80" in rows["b"]["text"]
+    for span in rows["a"]["spans"]:
+        assert text[span["out_start"] : span["out_end"]] == span["value"]
+        assert span["action"] in ("placeholder", "generalise", "keep")
+    assert "Winslow" not in done.stdout + done.stderr
+
+
+def test_dedupe_divides_a_table_into_kept_and_ledger(tmp_path, notes):
+    done = _run("dedupe", "run", notes, "--out", "deduped", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    kept = pl.read_parquet(tmp_path / "deduped" / "kept.parquet")
+    ledger = pl.read_parquet(tmp_path / "deduped" / "ledger.parquet")
+    assert sorted([*kept["note_id"], *ledger["note_id"]]) == ["a", "b", "c", "d"]
+    assert ledger.height >= 0
+
+
+def test_two_workers_find_what_one_finds(tmp_path):
+    rows = [{"note_id": f"n{i}", "text": NOTES[i % 2]["text"] + f" Visit {i}."} for i in range(220)]
+    pl.DataFrame(rows).write_parquet(tmp_path / "n.parquet")
+    for workers in (1, 2):
+        done = _run("deid", "detect", "n.parquet", "--out", f"{workers}.jsonl", "--workers", workers, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "1.jsonl").read_bytes() == (tmp_path / "2.jsonl").read_bytes()
+
+
+def test_a_full_disk_is_named_and_leaves_nothing_that_looks_whole(tmp_path, notes):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os\nreal = os.fsync\n"
+        "def full(fd):\n"
+        "    if os.path.exists('full'):\n        raise OSError(28, 'No space left on device')\n"
+        "    return real(fd)\n"
+        "os.fsync = full\n"
+    )
+    (tmp_path / "r.yaml").write_text("name: x\nsource: {kind: synthetic, patients: 2}\nworkers: 1\n")
+    (tmp_path / "full").touch()
+    done = _run("corpus", "build", "r.yaml", cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    assert done.returncode == 2
+    assert "the disk is full" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "manifests").exists()
+    assert not list((tmp_path / "work").rglob("record.json"))
+    (tmp_path / "full").unlink()
+    assert _run("corpus", "build", "r.yaml", cwd=tmp_path, PYTHONPATH=str(tmp_path)).returncode == 0
