@@ -1,6 +1,7 @@
 """Sections of a clinical note, by their headings.
 
-A heading counts only if its canonical title is known: an unknown word before a colon is content ("BP: 120/80").
+A heading counts if its canonical title is known, or if it is of several words in capitals; any other word before a
+colon is content ("BP: 120/80").
 """
 
 from __future__ import annotations
@@ -63,6 +64,8 @@ def parse(text: str) -> list[Section]:
         title = _CANONICAL.get(name.lower())
         if title and (len(name) > 2 or name.isupper()):
             cuts.append((match.start(), match.end(), title))
+        elif name.isupper() and " " in name and ":" in match.group():
+            cuts.append((match.start(), match.end(), ""))  # a heading, of a section that has no title here
     sections = []
     first = cuts[0][0] if cuts else len(text)
     if text[:first].strip():

@@ -39,12 +39,12 @@ ENGLISH = (
     "the of and to a in is was with for on at no he she her his has had be are this that from as by it or not were "
     "which patient denies reports will after without over per if than"
 ).split()
-# Only words that are no English words and no common clinical abbreviation ("de" stands in names, "la" in "LA").
+# No English words; "de" and "la" stand in names and abbreviations, but never for one word in eight.
 FOREIGN = (
-    "el los las del una con por para que como pero fue sin sus muy dolor "
-    "le les des une dans pour avec sur est pas sont qui cette il elle ne "
+    "de la el los las del una un y en se al su con por para que como pero fue sin sus muy dolor "
+    "le les des du au et une dans pour avec sur est pas sont qui cette il elle ne "
     "der die das und ist nicht mit ein eine von zu wird auf dem den im sich bei "
-    "do da dos das um uma com não para foi mais pelo pela"
+    "em do da dos das um uma com não foi mais pelo pela há"
 ).split()
 
 

@@ -97,6 +97,13 @@ def test_known_headings_cut_a_note_and_unknown_ones_do_not():
     assert "BP: 120/80" in parse(NOTE)[2].body
 
 
+def test_an_unknown_heading_in_capitals_ends_the_section_before_it():
+    sections = parse("DIAGNOSIS: Goiter.\nPROCEDURE DURING THIS STAY:\nThyroidectomy.\nNECK: Supple.\nPLAN: Home.")
+    assert [(s.title, s.body) for s in sections] == [
+        ("diagnosis", "Goiter."), ("", "Thyroidectomy.\nNECK: Supple."), ("plan", "Home."),
+    ]  # fmt: skip
+
+
 @given(st.text(alphabet="Plan:AsesmtHPI \n*#.-abc", max_size=300))
 def test_sections_lose_no_letter(text):
     def solid(s):

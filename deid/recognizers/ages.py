@@ -1,0 +1,109 @@
+"""Ages over 89, in digits and in words (Safe Harbor C). Younger ages are no identifiers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from deid.recognizers.common import ClinicalRecognizer, Rule, apply_rules
+from deid.spans import Span
+
+_OVER = r"(?:9\d|1[0-2]\d)"
+_UNIT_WORD = r"(?:one|two|three|four|five|six|seven|eight|nine)"
+_OVER_WORD = (
+    rf"(?:ninety(?:[ -]?{_UNIT_WORD})?|(?:one|a)[ -]hundred(?:[ -](?:and[ -])?(?:{_UNIT_WORD}|ten|eleven|twelve|thirteen"
+    r"|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen))?)"
+)
+# What says that a number is an age, after it or before it.
+_AFTER = (
+    r"(?:[ \t]{0,2}-?[ \t]{0,2}(?:years?|yrs?|yr)\.?[ \t-]{0,3}(?:old|of[ \t-]age|young)"
+    r"|[ \t]{0,2}-?[ \t]{0,2}y\.?[ \t]?/?[ \t]?o\.?(?![a-z])"
+    r"|[ \t]{0,2}-?[ \t]{0,2}(?:years?|yrs?)[ \t-](?:wom[ae]n|m[ae]n|female|male|lady|gentleman|caucasian|white|black|african|hispanic|asian|patient|resident)"
+    r"|[ \t]{0,2}-?(?:yof|yom|yf|ym|y/f|y/m)\b)"
+)
+_BEFORE = r"\b(?:age[ds]?|turned|turning|turns|at the age of|age of|current age|pt age|patient age|lived to|lived to be|died at|passed(?: away)? at)"
+
+RULES = (
+    Rule("before_unit", "AGE", 0.95, re.compile(rf"(?<![\d.,/])(?P<v>{_OVER}){_AFTER}", re.IGNORECASE)),
+    Rule(
+        "after_word",
+        "AGE",
+        0.93,
+        re.compile(
+            rf"{_BEFORE}[ \t]{{0,2}}(?:is|was|of|at|:|=|-|\()?[ \t]{{0,2}}(?P<v>{_OVER})(?![\d%])(?!\.\d)"
+            r"(?![ \t]?(?:days?|d\b|weeks?|wks?|months?|mos?\b|hours?|hrs?|minutes?|mg|ml|kg|lbs?|degrees|bpm|/))",
+            re.IGNORECASE,
+        ),
+        only_if=("age", "turn", "lived to", "died at", "passed"),
+    ),
+    # "93 F", "93F with chest pain", "a 102 M": at the head of a note or after an article
+    Rule(
+        "sex_letter",
+        "AGE",
+        0.8,
+        re.compile(
+            rf"(?:(?:^|\n)[ \t]{{0,4}}|\(|\b(?:[Aa]n?|is|[Tt]he|[Pp]t|[Pp]atient|HPI:|CC:|ID:|[Oo]f)[ \t]{{1,2}})"
+            rf"(?P<v>{_OVER}|{_OVER_WORD})[ \t]?(?:[FM]\b|female\b|male\b|woman\b|man\b|lady\b|gentleman\b)(?![ \t]?[/:])"
+        ),
+    ),
+    Rule(
+        "in_words",
+        "AGE",
+        0.95,
+        re.compile(rf"\b(?P<v>{_OVER_WORD}){_AFTER}", re.IGNORECASE),
+        only_if=("ninety", "hundred"),
+    ),
+    Rule(
+        "word_after_word",
+        "AGE",
+        0.93,
+        re.compile(
+            rf"{_BEFORE}(?:[ \t]{{0,2}}:)?[ \t]{{1,2}}(?P<v>{_OVER_WORD})\b(?![ \t-]?(?:days?|weeks?|months?|hours?|percent))",
+            re.IGNORECASE,
+        ),
+        only_if=("ninety", "hundred"),
+    ),
+    # "Grandfather still drives at 93.", "died at ninety-one"
+    Rule(
+        "at_age",
+        "AGE",
+        0.85,
+        re.compile(
+            rf"\b(?:died|passed(?:[ \t]away)?|alive|living|lives|still[ \t]\w{{3,12}}|healthy|well|deceased)(?:[ \t]of[ \t]\w{{3,14}}(?:[ \t]\w{{3,14}})?)?[ \t]at[ \t](?P<v>{_OVER}|{_OVER_WORD})(?![\d%/:])(?!\.\d)\b",
+            re.IGNORECASE,
+        ),
+    ),
+    Rule(
+        "decade",
+        "AGE",
+        0.9,
+        re.compile(
+            r"\b(?:(?:his|her|their|hers)[ \t-]{1,2}(?:late|early|mid|upper|low)?[ \t-]{0,2}|aged?[ \t](?:in[ \t]the[ \t])?)(?P<v>(?:90|100|110)'?s|nineties)\b",
+            re.IGNORECASE,
+        ),
+        only_if=("90s", "90's", "100s", "100's", "nineties", "110s", "110's"),
+    ),
+    Rule(
+        "range",
+        "AGE",
+        0.85,
+        re.compile(rf"(?<![\d.])(?P<v>{_OVER}[ \t]?(?:-|to|or)[ \t]?{_OVER}){_AFTER}", re.IGNORECASE),
+    ),
+    Rule(
+        "noun",
+        "AGE",
+        0.9,
+        re.compile(r"\b(?P<v>(?:super)?centenarian|nonagenarian)s?\b", re.IGNORECASE),
+        only_if=("enarian",),
+    ),
+)
+
+
+def find(text: str, lowered: str) -> Iterator[Span]:
+    """Ages over 89 of folded text."""
+    return apply_rules("ages", RULES, text, lowered)
+
+
+def recognizer() -> ClinicalRecognizer:
+    """The recognizer of ages over 89."""
+    return ClinicalRecognizer("ages", ["AGE"], find)

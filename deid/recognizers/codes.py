@@ -1,0 +1,288 @@
+"""Numbers and codes that point to one person (Safe Harbor G to M, P, R).
+
+Most hospital numbers have no form of their own, so the word beside them decides. Where a number has a check digit,
+it is taken without such a word.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from deid import checksums
+from deid.recognizers.common import ClinicalRecognizer, Rule, apply_rules
+from deid.spans import Span
+
+# Between the word and its value: "MRN: ", "MRN # ", "chart number was ", "account no. is ".
+_LINK = (
+    r"(?:[ \t]{0,2}(?:number|num\b|no\b\.?|nbr\b|#|id\b|identifier|code|there\b))?(?:[ \t]{0,2}\([A-Za-z# ]{1,20}\))?"
+    r"[ \t]{0,2}(?:(?:is|was|of|as|are)\b|[:#=.,-]){0,2}[ \t]{0,2}(?:\n[ \t]{0,4})?[#(]{0,2}[ \t]?"
+)
+# A code: letters, digits, inner dots, dashes and slashes, one digit at least.
+_CODE = r"(?=[A-Za-z./-]{0,8}\d)[A-Za-z0-9](?:[A-Za-z0-9]|[-./_](?=[A-Za-z0-9])){2,38}(?:[ ](?=\d)[\d-]{2,8}(?![\w./%])){0,4}"
+_LONG_CODE = r"(?=[A-Za-z./-]{0,10}\d)[A-Za-z0-9](?:[A-Za-z0-9]|[-./_ ](?=[A-Za-z0-9]*\d)){3,38}"
+
+
+def _after(words: str, value: str = _CODE, flags: int = re.IGNORECASE) -> re.Pattern[str]:
+    return re.compile(rf"(?<![A-Za-z])(?:{words}){_LINK}(?P<v>{value})(?![\w])", flags)
+
+
+def _plain(match: re.Match[str]) -> bool:
+    """Not a date, a dose or a measurement: "order 3/4/2019", "case 5.2 cm", "visit 2 weeks"."""
+    value = match["v"]
+    if re.fullmatch(r"(?:[12]?\d|3[01])[/.-](?:[12]?\d|3[01])(?:[/.-]\d{2,4})?|\d+\.\d+|(?:19|20)\d\d", value):
+        return False
+    return not re.fullmatch(r"\d+(?:mg|ml|cm|mm|mcg|kg|st|nd|rd|th|yo|y|f|m)", value, re.IGNORECASE)
+
+
+def _checked(function: Callable[[str], bool]) -> Callable[[re.Match[str]], bool]:
+    return lambda match: function(match["v"])
+
+
+_MRN = (
+    r"m\.?r\.?n\.?|mr[ \t]?(?=#|no\b|num)|med(?:ical)?\.?[ \t]rec(?:ord)?s?\.?|chart(?=[ \t]{0,2}(?:#|no|num|id|:[ \t]{0,2}[a-z]{0,3}-?\d{4}))"
+    r"|hospital(?=[ \t](?:#|no|num|id\b))|(?:patient|pt)(?=[ \t]{0,2}(?:#|id\b|no\b|num|identif))|unit(?=[ \t](?:#|no\b|num))|empi|e-?mrn"
+    r"|record(?=[ \t](?:#|no\b|num|id\b))|medrec|h\.?n\.?(?=[ \t]?[:#])|(?:hospital|clinic|pat|file)(?=[ \t](?:no\b|num|#|id\b))"
+)
+_PLAN = (
+    r"(?:member|subscriber|policy(?:[ \t]?holder)?|insurance(?:[ \t](?:member|policy|card|plan))?|beneficiary|medicare(?:[ \t]beneficiary)?|medicaid|plan|group|payer|payor"
+    r"|health[ \t]plan|cardholder|coverage|enrollee|tricare|champus|hmo|ppo)(?=[ \t]{0,2}(?:id\b|#|no\b|num|identif|:[ \t]{0,2}[A-Za-z]{0,4}\d))"
+    r"|hicn?|mbi|mcr\b|rx[ \t]?(?:bin|grp|pcn)|prior[ \t]auth(?:orization)?|authorization(?=[ \t]{0,2}(?:#|no\b|num|id\b))"
+)
+_ACCOUNT = (
+    r"(?:billing[ \t]|hospital[ \t]|patient[ \t]|bank[ \t])?(?:account|acct)\b\.?|accession|acc(?=[ \t]?[#:])|har(?=[ \t]?[#:])|fin(?=[ \t]?[#:])|csn|guarantor(?=[ \t](?:#|no|num|id))"
+    r"|(?:ems[ \t])?run(?=[ \t]?#)|rx(?=[ \t](?:#|no|num))|(?:encounter|visit|invoice|claim|order|requisition|specimen|sample|case|episode|admission|reference|receipt|bill|statement|check|path(?:ology)?|exam|referral|confirmation|tracking|ticket)"
+    r"(?=[ \t]{0,2}(?:#|no\b\.?|num|id\b|identif))|contact[ \t]serial|routing(?=[ \t](?:#|num))|credit[ \t]card|card(?=[ \t](?:#|num))|iban"
+)
+_LICENSE = (
+    r"npi|dea|upin|(?:state[ \t]|medical[ \t]|nursing[ \t]|pharmacy[ \t]|driver'?s?'?[ \t]|drivers[ \t]|dr\.[ \t])?(?:licen[sc]e|lic)\b\.?|dl(?=[ \t]?[#:])|passport|certificate|certification(?=[ \t](?:#|no|num))"
+    r"|(?:board|birth|death)[ \t]certificate|visa(?=[ \t](?:#|no|num))|alien[ \t]registration|green[ \t]card|tax(?:payer)?[ \t]id|ein(?=[ \t]?[:#])|cds[ \t]registration|registration(?=[ \t](?:#|no|num))|permit"
+)
+_DEVICE = (
+    r"serial|s/n|ser\.?(?=[ \t](?:#|no))|sn(?=[ \t]?[:#])|(?:device|implant|pump|pacemaker|icd|generator|lead|equipment|asset|meter|sensor|transmitter)(?=[ \t](?:serial|id\b|identifier|#|no\b|num|s/n|sn\b))(?:[ \t](?:serial|s/n|sn))?"
+    r"|udi(?:-di|-pi)?|imei|model(?=[ \t](?:serial|s/n))|device[ \t]identifier"
+)
+_OTHER = (
+    r"(?:job|dictation|transcription|document|doc|voice|confirmation|transcript|report|d/t|work[ \t]?type|text)(?=[ \t]{0,2}(?:#|id\b|no\b|num|code))|dict(?=[ \t]?#)|job(?=[ \t]?:[ \t]?\d{4})"
+    r"|(?:study|subject|participant|protocol|trial|research|student|employee|staff|badge|donor|recipient|unos|inmate|prisoner|booking|military|service|tribal|enrollment|national|registry|tracking|family|household|pedigree|sample|barcode|bar[ \t]code|wristband|band|locker|key|unique|person|client|user|login|caregiver|provider|clinician|physician|resident|matricula|immigration|case[ \t]?worker)"
+    r"[ \t]{0,2}(?:id\b|identifier|code|#|no\b\.?|number|num\b)|tid(?=[ \t]?:)|ref(?=[ \t]?[#:])|barcode|badge|pin(?=[ \t]?[:#])|passcode|access[ \t]code"
+)
+
+_REFERENCE = re.compile(
+    r"(?:pmid|pmc|nct|doi|icd|cpt|snomed|sctid|loinc|rxnorm|rxcui|ndc|isbn|issn|clinicaltrials|cui)\b[a-z \t:#.()-]{0,14}$",
+    re.IGNORECASE,
+)
+
+RULES = (
+    Rule("ssn", "SSN", 0.96, re.compile(r"(?<![\w.-])(?P<v>\d{3}([- ])\d{2}\2\d{4})(?![\w])(?!-\d)")),
+    Rule(
+        "ssn_after_word",
+        "SSN",
+        0.96,
+        re.compile(
+            rf"\b(?:ssn|ss[ \t]?#|s\.s\.n?\.?|soc(?:ial)?\.?[ \t](?:sec(?:urity)?)\b\.?){_LINK}(?P<v>[\dxX*]{{3}}[-. ]?[\dxX*]{{2}}[-. ]?\d{{4}})(?!\w)",
+            re.IGNORECASE,
+        ),
+        only_if=("ss", "s.s", "soc"),
+    ),
+    Rule("ssn_masked", "SSN", 0.95, re.compile(r"(?<![\w*])(?P<v>[xX*#]{3}-?[xX*#]{2}-?\d{4})(?!\w)")),
+    Rule(
+        "ssn_last_four",
+        "SSN",
+        0.92,
+        re.compile(
+            r"\b(?:last[ \t](?:four|4)(?:[ \t]digits)?(?:[ \t](?:of[ \t])?(?:the[ \t]|his[ \t]|her[ \t]|their[ \t])?(?:ssn?|social(?:[ \t]security)?(?:[ \t]number)?))?"
+            r"|(?:ssn|social(?:[ \t]security)?(?:[ \t]number)?)[ \t](?:number[ \t])?(?:that[ \t])?(?:ending|ends|last[ \t](?:four|4))(?:[ \t](?:in|with|digits))?)"
+            r"(?:[ \t](?:is|was|are|in|of))?[ \t]{0,2}[:#=]?[ \t]{0,2}(?P<v>\d{4})(?!\d)",
+            re.IGNORECASE,
+        ),
+        only_if=("last four", "last 4", "ssn", "social"),
+    ),
+    Rule("mrn", "MRN", 0.95, _after(_MRN), check=_plain, only_if=("mr", "m.r", "rec", "chart", "#", " no", "num", "id", "empi", "hn", "h.n")),
+    Rule("mrn_before_word", "MRN", 0.93, re.compile(r"(?<![\w.-])(?P<v>[A-Za-z]{0,3}-?\d[\d-]{4,14})[ \t]?[(\[]?(?:mrn|mr#|medical record)\b", re.IGNORECASE), only_if=("mr", "medical rec")),
+    Rule("plan", "HEALTH_PLAN", 0.94, _after(_PLAN, _LONG_CODE), check=_plain),
+    Rule(
+        "mbi",
+        "HEALTH_PLAN",
+        0.95,
+        re.compile(r"(?<![\w-])(?P<v>[1-9][AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9]\d-?[AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9]\d-?[AC-HJKMNP-RT-Y]{2}\d{2})(?![\w-])"),
+    ),
+    Rule("account", "ACCOUNT", 0.94, _after(_ACCOUNT), check=_plain),
+    # "S19-12345", "SP-19-004512": surgical pathology and cytology
+    Rule("accession", "ACCOUNT", 0.7, re.compile(r"(?<![\w-])(?P<v>[A-Z]{1,3}-?\d{2}-\d{4,7})(?![\w-])")),
+    Rule(
+        "card",
+        "ACCOUNT",
+        0.9,
+        re.compile(r"(?<![\w.-])(?P<v>(?:\d[ -]?){12,18}\d)(?![\w-])"),
+        check=lambda m: checksums.luhn("".join(c for c in m["v"] if c.isdigit())) and len(set(m["v"])) > 3,
+    ),
+    Rule("iban", "ACCOUNT", 0.9, re.compile(r"(?<!\w)(?P<v>[A-Z]{2}\d{2}[ ]?(?:[A-Z0-9]{4}[ ]?){3,7}[A-Z0-9]{1,4})(?!\w)")),
+    Rule("license", "LICENSE", 0.95, _after(_LICENSE), check=_plain),
+    Rule("npi", "LICENSE", 0.75, re.compile(r"(?<![\w.+-])(?P<v>[12]\d{9})(?![\w-])(?!\.\d)"), check=_checked(checksums.npi)),
+    Rule("dea", "LICENSE", 0.85, re.compile(r"(?<!\w)(?P<v>[ABCDEFGHJKLMPRSTUX][A-Z9]\d{7})(?!\w)"), check=_checked(checksums.dea)),
+    Rule(
+        "vin",
+        "VEHICLE",
+        0.9,
+        re.compile(r"(?<![\w-])(?P<v>(?=[A-Z]{0,16}\d)[A-HJ-NPR-Z0-9]{17})(?![\w-])"),
+        check=_checked(checksums.vin),
+    ),
+    Rule(
+        "vin_after_word",
+        "VEHICLE",
+        0.95,
+        _after(r"vin|vehicle[ \t]identification|vehicle[ \t]id\b", r"[A-HJ-NPR-Z0-9]{11,17}"),
+        only_if=("vin", "vehicle"),
+    ),
+    Rule(
+        "plate",
+        "VEHICLE",
+        0.92,
+        re.compile(
+            rf"\b(?:licen[sc]e[ \t](?:plates?|tags?)|(?:vehicle|car|registration|number)[ \t](?:plates?|tags?)|plates?(?=[ \t](?:#|no|num|is|was|:|[A-Z]{{0,3}}\d))|tag[ \t](?:#|number)){_LINK}(?:(?:[A-Z][a-z]+|[A-Z]{{2}})[ \t])?"
+            r"(?P<v>(?=[A-Za-z -]{0,5}\d)[A-Za-z0-9]{1,4}(?:[ -]?[A-Za-z0-9]{2,4}){1,2})(?!\w)",
+            re.IGNORECASE,
+        ),
+        only_if=("plate", "tag"),
+    ),
+    Rule(
+        "udi",
+        "DEVICE",
+        0.97,
+        re.compile(r"(?P<v>\(01\)[ \t]?\d{14}(?:[ \t]?\(\d{2,3}\)[ \t]?[A-Za-z0-9/-]{1,20}){0,6})"),
+        only_if=("(01)",),
+    ),
+    Rule(
+        "gtin",
+        "DEVICE",
+        0.8,
+        re.compile(r"(?<![\w(-])01(?P<v>\d{14})(?:1[017]\d{6})?"),
+        check=_checked(checksums.gtin14),
+    ),
+    Rule("device", "DEVICE", 0.95, _after(_DEVICE), check=_plain),
+    Rule(
+        "biometric",
+        "BIOMETRIC",
+        0.93,
+        _after(
+            r"(?:finger[ \t-]?prints?|thumb[ \t-]?print|palm[ \t-]?(?:print|vein)|voice[ \t-]?prints?|(?:retinal?|iris|facial|face)(?=[ \t](?:scan|id\b|template|recognition))|biometrics?)(?:[ \t](?:scan|template|recognition|hash|sample|record))?(?:[ \t](?:on[ \t]file|enrolled|captured))?"
+        ),
+        only_if=("print", "retina", "iris", "facial", "face", "biometric", "palm"),
+    ),
+    Rule(
+        "username",
+        "USERNAME",
+        0.9,
+        re.compile(
+            r"\b(?:user[ \t-]?names?|user[ \t]?id|userid|login(?:[ \t](?:name|id))?|log-?in[ \t](?:name|id)|screen[ \t]?name|portal[ \t](?:account|login|user|name)|(?:epic|cerner|network|portal|windows|ad)[ \t](?:user|id|login)|handle|(?:skype|twitter|instagram|facebook|snapchat|tiktok|telegram|whatsapp|discord|venmo)(?:[ \t](?:id|name|handle|account|username))?)"
+            r"[ \t]{0,2}(?:is\b|was\b|as\b|:|=|-|#)[ \t]{0,2}[\"'(@]{0,2}(?P<v>[A-Za-z0-9][\w.@-]{2,40})",
+            re.IGNORECASE,
+        ),
+        check=lambda m: any(c.isdigit() or c in "._-@" for c in m["v"].strip(".")) or "name" in m.group(0).lower()[:14],
+        only_if=("user", "log", "portal", "handle", "screen", "skype", "twitter", "instagram", "facebook", "snapchat",
+                 "tiktok", "telegram", "whatsapp", "discord", "venmo", "epic", "cerner"),
+    ),
+    Rule("handle", "USERNAME", 0.85, re.compile(r"(?<![\w.@/])(?P<v>@[A-Za-z_][\w.]{2,30})(?![\w@])"), only_if=("@",)),
+    Rule(
+        "entered_by",
+        "USERNAME",
+        0.85,
+        re.compile(
+            r"\b(?i:entered|edited|modified|updated|created|signed|verified|filed|documented|charted|logged|reviewed|scanned|released)[ \t](?:by|as)[ \t]{0,2}:?[ \t]{0,2}(?P<v>[a-z][a-z._-]{1,20}\d{1,6}|[a-z]{2,12}[._][a-z]{2,16}|[A-Z]{2,8}\d{1,6})\b"
+        ),
+        only_if=(" by", " as"),
+    ),
+    Rule("windows_account", "USERNAME", 0.8, re.compile(r"(?<![\w\\])(?P<v>[A-Z][A-Z0-9]{1,14}\\[a-z][\w.-]{2,24})"), only_if=("\\",)),
+    Rule("other", "OTHER_ID", 0.92, _after(_OTHER), check=_plain),
+    Rule(
+        "other_long_word",
+        "OTHER_ID",
+        0.9,
+        re.compile(r"(?<![A-Za-z])(?:ids?|identifier|identification)[ \t]{0,2}(?:number|no\.?|#)?[ \t]{0,2}(?:is\b|:|#|=)[ \t]{0,2}#?(?P<v>(?=[A-Za-z-]{0,6}\d)[A-Za-z0-9][A-Za-z0-9-]{3,24})(?!\w)", re.IGNORECASE),
+        check=_plain,
+    ),
+    # "ID VP-852372", "armband scan E8099018", "wristband (28-50-42)", "subject 048-TRB-57", "their number MR115875"
+    Rule(
+        "code_after_word",
+        "OTHER_ID",
+        0.85,
+        re.compile(
+            r"\b(?:ids?|scan(?:ned)?|template(?:[ \t](?:no\.?|id|number))?|(?:wrist|arm)?band|subject|participant|enrollee|their[ \t]number|card|badge|group)[ \t]\(?"
+            r"(?P<v>(?=(?:[A-Za-z-]{0,8}\d){1}[A-Za-z-]{0,4}\d)[A-Za-z0-9](?:[A-Za-z0-9]|-(?=[A-Za-z0-9])){4,24})(?![\w])",
+            re.IGNORECASE,
+        ),
+        check=_plain,
+    ),
+    Rule(
+        "biometric_code",
+        "BIOMETRIC",
+        0.86,
+        re.compile(r"(?<![\w-])(?P<v>(?:VP|FP|IRIS|PALM|FACE|RET)-?(?=[A-Z0-9-]{0,6}\d)[A-Z0-9]{3,12}(?:-[A-Z0-9]{2,8})?)(?![\w-])", re.IGNORECASE),
+        only_if=("vp", "fp", "iris", "palm", "face", "ret"),
+    ),
+    # "E100022001", "MR115875": up to three letters and six digits or more is the key of some record.
+    Rule("lettered_number", "OTHER_ID", 0.5, re.compile(r"(?<![\w.-])(?P<v>[A-Za-z]{1,3}\d{6,12}[A-Za-z]?)(?![\w-])(?!\.\d)"),
+         check=lambda m: not m["v"].lower().startswith(("nct", "pmc", "cui")) and not _REFERENCE.search(m.string[max(0, m.start() - 24) : m.start()])),
+    Rule(
+        "payer_number",
+        "HEALTH_PLAN",
+        0.9,
+        re.compile(
+            r"\b(?:insurance|insurer|payer|payor|coverage|medicare|medicaid|humana|aetna|cigna|united[ ]?healthcare|kaiser(?:[ \t]permanente)?|anthem|blue[ \t]cross(?:[ \t]blue[ \t]shield)?|bcbs|tricare|molina|centene)"
+            r"[:,]?[ \t]{1,2}(?:[A-Za-z][\w&-]{2,20}[ \t]){0,4}(?:id[ \t]|#[ \t]?)?(?P<v>(?=[A-Za-z-]{0,4}\d)(?=[A-Za-z0-9 -]{0,3}\d[A-Za-z0-9 -]{0,5}\d)[A-Za-z0-9](?:[A-Za-z0-9]|[- ](?=\d)|-(?=[A-Z])){5,20})(?!\w)",
+            re.IGNORECASE,
+        ),
+        check=lambda m: sum(c.isdigit() for c in m["v"]) >= 4 and _plain(m),
+        only_if=("insur", "payer", "payor", "coverage", "medica", "humana", "aetna", "cigna", "united", "kaiser", "anthem", "blue", "bcbs", "tricare", "molina", "centene"),
+    ),
+    # "[rbabcoc 09/10/2019 17:29]", "user oberholtzer6"
+    Rule("audit_stamp", "USERNAME", 0.88, re.compile(r"\[(?P<v>[a-z][a-z0-9._]{2,20})[ \t]+(?=\d{1,4}[/-]|\d{1,2}[ \t][A-Z]|[A-Z][a-z]{2})"), only_if=("[",)),
+    Rule("user_word", "USERNAME", 0.85, re.compile(r"\buser[ \t](?P<v>[a-z][a-z._-]{1,20}\d{1,5})\b"), only_if=("user ",)),
+    # Initials at the end of a line: "--fmd", "closing encounter. /lla", and "JCG:HF" behind the date of transcription.
+    Rule("signing_initials", "OTHER_ID", 0.75, re.compile(r"(?:--|(?<![\w])/)[ \t]?(?P<v>[a-z]{2,3}|[A-Z]{2,3})[ \t]*(?=\n|$)")),
+    Rule("marks_after_date", "OTHER_ID", 0.8, re.compile(r"(?<=\d)[ \t]{1,3}(?P<v>[A-Z]{2,4}[/:][A-Za-z]{2,4})(?=[ \t]|\n|$)")),
+    Rule(
+        "uuid",
+        "OTHER_ID",
+        0.95,
+        re.compile(r"(?<![\w-])(?P<v>[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})(?![\w-])"),
+    ),
+    # "JD/abc", "JD:mk", "RT: LM" at the foot of dictated reports; "D: 03/04/19 T: 03/05/19"
+    Rule(
+        "transcription_mark",
+        "OTHER_ID",
+        0.8,
+        re.compile(r"(?:^|\n|,)[ \t]{0,4}(?P<v>[A-Z]{2,4}[/:][a-z]{2,4}(?:[/:]\w{2,10})?|[A-Z]{2,4}/[A-Z]{2,4}/\w{2,8}|/[a-z]{2,4})[ \t]{0,4}(?=\n|$|,|D:|T:|DD|DT|Job|\d)"),
+    ),
+    Rule(
+        "initials",
+        "OTHER_ID",
+        0.89,
+        re.compile(
+            r"\b(?:transcriptionist|transcribed[ \t]by|typed[ \t]by|typist|dictated[ \t]but[ \t]not[ \t]read|tr(?:anscr)?(?=[ \t]?:)|initials|initialed(?:[ \t]by)?|scribe)[ \t]{0,2}(?:is|are|:|=|#)?[ \t]{0,2}(?P<v>[A-Z](?:\.?[ ]?[A-Z]){1,3}\.?|[a-z]{2,4}(?=[ \t]*(?:\n|$)))(?![A-Za-z])",
+            re.IGNORECASE,
+        ),
+        check=lambda m: m["v"].isupper() or m["v"].islower(),
+        only_if=("transcri", "typ", "tr", "initial", "scribe", "dictated"),
+    ),
+    # A bare number of eight digits or more, no telephone and no published study, is some record's key.
+    Rule(
+        "long_number",
+        "OTHER_ID",
+        0.5,
+        re.compile(r"(?<![\w.,/+-])(?P<v>\d{8,20})(?![\w,/-])(?!\.\d)"),
+        check=lambda m: not _REFERENCE.search(m.string[max(0, m.start() - 24) : m.start()]),
+    ),
+)  # fmt: skip
+
+
+def find(text: str, lowered: str) -> Iterator[Span]:
+    """Numbers and codes of folded text."""
+    return apply_rules("codes", RULES, text, lowered)
+
+
+def recognizer() -> ClinicalRecognizer:
+    """The recognizer of numbers and codes."""
+    identifiers = sorted({rule.identifier for rule in RULES})
+    return ClinicalRecognizer("codes", identifiers, find)

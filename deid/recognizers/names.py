@@ -1,0 +1,263 @@
+"""Names of people by what stands around them (Safe Harbor A): titles, headers, credentials, relatives, employers.
+
+Names in running text without such a sign are the model's work (`deid.recognizers.ner`) and that of linking.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from deid.recognizers.common import INITIAL, LETTER, NAME_WORD, PARTICLE, SP, UPPER, ClinicalRecognizer, Rule
+from deid.spans import Span
+from deid.vocabulary import (
+    BRANDS,
+    EPONYM_HEADS,
+    EPONYMS,
+    NAME_WORDS,
+    NATIONS,
+    STATE_WORDS,
+    common_words,
+    dictionary_words,
+    is_clinical,
+)
+
+_CREDENTIAL = (
+    r"(?:M\.?D\.?|D\.?O\.?|R\.?N\.?|Ph\.?\s?D\.?|N\.?P\.?|P\.?A\.?(?:-C)?|F\.?N\.?P\.?(?:-C|-BC)?|C\.?R\.?N\.?A\.?|D\.?D\.?S\.?|D\.?M\.?D\.?|D\.?P\.?M\.?|O\.?D\.?"
+    r"|Pharm\.?\s?D\.?|RPh|LCSW|LICSW|MSW|LPN|LVN|CNM|CNA|CNS|APRN|ARNP|AGNP|AGACNP|ACNP|BSN|MSN|DNP|DPT|PT|OTR(?:/L)?|OT|SLP|CCC-SLP|RD|RDN|RT|RRT|EMT(?:-P)?|MBBS|MPH|M\.?S\.?N|FACS|FACP|FACC|Psy\.?D\.?|LMFT|LPC|LMHC|MA|CMA|RDMS|RVT|MS|M\.S\.)"
+)
+_PREFIX_NAME = f"(?:{NAME_WORD}|{INITIAL})(?:{SP}(?:{PARTICLE}{SP}){{0,2}}(?:{NAME_WORD}|{INITIAL})){{0,3}}"
+# A word that ends a name that was read too far: "Dr. Smith Recommended", "Mr. Doe Denies".
+_SUFFIX_OK = frozenset("jr sr ii iii iv".split())
+
+_CLINICIAN_TITLE = (
+    r"(?:[Dd]r\.?|DR\.?|[Dd]octor|[Pp]rof(?:essor|\.)?|[Nn]urse(?:[ \t][Pp]ractitioner)?|NP|RN|PA|PA-C|[Ss]urgeon|[Pp]harmacist|[Tt]herapist|[Tt]echnician|[Mm]idwife|[Rr]esident|[Ii]ntern|[Ff]ellow|[Aa]ttending"
+    r"|[Dd]rs\.?|[Cc]ase[ \t][Mm]anager|[Ss]ocial[ \t][Ww]orker|[Dd]ietitian|[Cc]ardiologist|[Nn]eurologist|[Oo]ncologist|[Nn]ephrologist|[Rr]adiologist|[Aa]nesthesiologist|[Pp]sychiatrist|[Pp]hysician|[Hh]ospitalist|[Ii]ntensivist|[Pp]ulmonologist|[Uu]rologist|[Pp]athologist|[Ii]nterpreter|[Cc]haplain)"
+)
+_PERSON_TITLE = r"(?:[Mm]r\.?|MR\.?|[Mm]rs\.?|MRS\.?|[Mm]s\.?|MS\.?|[Mm]iss|MISS|[Mm]x\.?|[Mm]ister|[Mm]adam|Sir|Lady|Sr\.|Sra\.|Srta\.|Señora?|Rev(?:erend|\.)?|Pastor|Father|Fr\.|Sister|Rabbi|Imam|Capt(?:ain|\.)|Sgt\.?|Lt\.?|Col\.?|Officer|Detective|Deputy|Judge|Attorney|Hon\.)"
+_CLINICIAN_HEADER = (
+    r"(?:dictated|signed|electronically[ \t]signed|e-?signed|authenticated|reviewed|cosigned|co-signed|verified|transcribed|performed|interpreted|attested|ordered|prescribed|referred|admitted|seen|evaluated|examined|read|approved|finalized|authorized|documented|written|entered|prepared|completed|discussed|consulted)[ \t](?:and[ \t]\w{4,14}[ \t])?(?:electronically[ \t])?by|(?:discussed|consulted|reviewed)[ \t]with"
+    r"|(?:attending|referring|primary(?:[ \t]care)?|consulting|ordering|admitting|dictating|operating|requesting|treating|covering|supervising|assistant|first[ \t]assistant|resident|fellow|discharging|rendering|performing|signing|reading|family)(?:[ \t](?:physician|provider|surgeon|doctor|md|attending|clinician|radiologist|cardiologist|nurse|resident|pathologist))?(?=[ \t]{0,2}(?::|is[ \t]))"
+    r"|(?:surgeon|assistants?|anesthesiologist|anaesthetist|anesthetist|anesthesia|physician|provider|pcp|radiologist|pathologist|cardiologist|nurse|rn|attending|author|cc|consultants?|consultation|crna|scrub[ \t](?:nurse|tech)|circulator|clinician|technologist|therapist|doctor|scribe|signature|from|to|copy[ \t]to|copies[ \t]to)(?:[ \t](?:name))?(?=[ \t]{0,2}:)"
+)
+_RELATIVE = (
+    r"(?:wife|husband|spouse|partner|daughter|son|mother|father|mom|dad|mum|parents?|brother|sister|sibling|aunt|uncle|cousin|niece|nephew|grandson|granddaughter|grandmother|grandfather|grandma|grandpa|grandchild|grandchildren"
+    r"|(?:daughter|son|mother|father|sister|brother)-in-law|step(?:son|daughter|mother|father|brother|sister)|friend|girlfriend|boyfriend|fianc[eé]e?|neighbor|neighbour|roommate|caregiver|caretaker|guardian|children|kids|sons|daughters|sisters|brothers|twins?|baby|infant|aide|landlord|boss|coworker|teacher|godmother|godfather|ex-wife|ex-husband|widow|widower|surrogate|proxy)"
+)
+_BREAK = r"[ \t]{0,2}(?:\n[ \t]{0,4})?"
+
+
+def _re(pattern: str, flags: int = 0) -> re.Pattern[str]:
+    return re.compile(pattern, flags)
+
+
+RULES = (
+    Rule("clinician_title", "CLINICIAN", 0.9, _re(rf"\b(?:(?:[Dd]rs?|DRS?|[Pp]rof|PROF)\.(?:[ \t]|\n){{0,3}}|(?:[Dd]rs?|DRS?|[Dd]octors?|[Pp]rofessor)(?:[ \t]|\n){{1,3}})(?P<v>{_PREFIX_NAME})")),
+    Rule("clinicians_title", "CLINICIAN", 0.9, _re(rf"\b(?:[Dd]rs\.?|DRS\.?|[Dd]octors)[ \t]{{1,3}}(?P<v>{_PREFIX_NAME}(?:(?:,{SP}and|,|{SP}and|{SP}&){SP}{_PREFIX_NAME}){{1,3}})")),
+    Rule("clinician_role", "CLINICIAN", 0.75, _re(rf"\b{_CLINICIAN_TITLE}[ \t]{{1,2}}(?P<v>{_PREFIX_NAME})")),
+    Rule("credential", "CLINICIAN", 0.9, _re(
+        rf"(?<![\w'])(?<!\w-)(?P<v>(?:{NAME_WORD}|{INITIAL})(?:,?{SP}(?:{PARTICLE}{SP}){{0,2}}(?:{NAME_WORD}|{INITIAL})){{0,3}}),?[ \t]{{1,2}}{_CREDENTIAL}(?![A-Za-z])")),
+    # "Carmine Bruno, RN": behind these a comma and two words make even colours and verbs a name.
+    Rule("strong_credential", "CLINICIAN", 0.9, _re(
+        rf"(?<![\w'])(?<!\w-)(?P<v>{NAME_WORD}{SP}(?:{INITIAL}{SP})?{NAME_WORD}),[ \t]{{1,2}}(?:MD|M\.D\.|DO|D\.O\.|RN|NP|PA-C|FNP|CRNA|PhD|LPN|APRN|LCSW|LICSW|PharmD|DPM|DDS|MBBS|DPT|CNM)(?![A-Za-z])"),
+        check=lambda m: not all(w.lower() in common_words() and w.lower() not in NAME_WORDS for w in m["v"].split()[1:])),
+    Rule("electronic_signature", "CLINICIAN", 0.9, _re(rf"/[Ee][Ss]/[ \t]{{0,3}}(?P<v>{_PREFIX_NAME})")),
+    Rule("relative_in_brackets", "NAME", 0.85, _re(rf"(?<![\w'-])(?P<v>{_PREFIX_NAME})[ \t]\((?:the[ \t]|pt'?s?[ \t]|patient'?s?[ \t])?{_RELATIVE}[),;]")),
+    Rule("person_title", "NAME", 0.9, _re(rf"(?<!\d[ ])\b{_PERSON_TITLE}[ \t]{{1,2}}(?:and[ \t]Mrs\.?[ \t])?(?P<v>{_PREFIX_NAME}(?:-{NAME_WORD})?)")),
+    Rule("person_title_lower", "NAME", 0.85, _re(r"\b(?:mr|mrs|ms|dr)\.?[ \t](?P<v>[a-z]{3,20})\b(?=[ \t.,'])")),
+    Rule("surname_first", "NAME", 0.6, _re(
+        rf"(?:^[ \t]{{0,4}}|[\])][ \t]|\()(?P<v>(?:{PARTICLE}{SP})?{UPPER}{{2,}}(?:[-']{UPPER}{{2,}})?(?:{SP}{UPPER}{{2,}})?,[ \t]?{UPPER}{{2,}}(?:{SP}{UPPER}\.?)?)(?![A-Za-z])(?=[ \t]{{0,4}}(?:$|,?[ \t]?MRN|DOB|\d|\(|#|[MF]\b))", re.MULTILINE)),
+    Rule("relative", "NAME", 0.85, _re(
+        rf"\b(?:[Hh]is|[Hh]er|[Tt]heir|[Tt]he|[Mm]y|[Hh]ers|[Pp]atient'?s?|[Pp]t'?s?|[Aa]n?|[Oo]lder|[Yy]ounger|[Oo]ldest|[Yy]oungest|[Aa]dult|[Ll]ate|[Tt]win|[Bb]aby|[Bb]oth|[Nn]ew|{LETTER}{{2,20}}'s|{LETTER}{{2,20}}s')[ \t](?:\w{{3,9}}[ \t])?{_RELATIVE}"
+        rf"(?:,[ \t]|[ \t]\(|[ \t]|:[ \t])(?:is[ \t](?:named[ \t])?|named[ \t]|called[ \t]|are[ \t])?(?P<v>{_PREFIX_NAME}(?:(?:,|,?{SP}and){SP}{_PREFIX_NAME}){{0,4}})")),
+    Rule("relative_header", "NAME", 0.82, _re(
+        rf"\b(?:[Ww]ife|[Hh]usband|[Ss]pouse|[Dd]aughter|[Ss]on|[Mm]other|[Ff]ather|[Bb]rother|[Ss]ister|[Pp]artner|[Ff]riend|[Aa]unt|[Uu]ncle|[Nn]iece|[Nn]ephew|[Ff]ianc[eé]e?|[Gg]uardian|[Nn]eighbor)(?:[ \t]?[:(,][ \t]?|[ \t](?:is[ \t])?)(?:named[ \t])?(?P<v>{_PREFIX_NAME})")),
+    Rule("name_of_relative", "NAME", 0.8, _re(
+        rf"\b(?P<v>{_PREFIX_NAME})(?:,[ \t]|[ \t]\()(?:(?:the[ \t])?(?:[Pp]atient|[Pp]t)'?s?|[Hh]is|[Hh]er|[Tt]heir)[ \t](?:\w{{3,9}}[ \t])?{_RELATIVE}\b")),
+    Rule("named", "NAME", 0.85, _re(rf"\b(?:[Nn]amed|[Mm]y name is|[Nn]ame is|[Nn]icknamed|[Gg]oes by|[Kk]nown as|[Aa]ddressed as|[Pp]refers to be called|[Cc]alled|[Ii]ntroduced (?:him|her|them)self as|[Ii] am|[Tt]his is|[Dd]ear|[Hh]i|[Hh]ello|[Ss]poke with|[Ss]poke to|[Pp]er|[Tt]hank you,?|[Ss]incerely,?|[Rr]egards,?)[ \t\n]{{1,3}}(?P<v>{_PREFIX_NAME})")),
+    Rule("patient_name", "NAME", 0.85, _re(rf"\b(?:[Tt]he[ \t])?(?:[Pp]atient|PATIENT|[Pp]t|[Cc]lient|[Rr]esident)(?:,[ \t]|[ \t](?:is[ \t])?|:[ \t]?)(?P<v>{_PREFIX_NAME})(?=,|[ \t](?:is|was|has|had|reports?|denies|presents?|presented|came|a[ \t]|who|states?|seen|complains)|[.\n])")),
+    Rule("age_after", "NAME", 0.8, _re(rf"(?<![\w'-])(?P<v>{NAME_WORD}(?:{SP}(?:{NAME_WORD}|{INITIAL})){{0,3}})(?:,|{SP}(?:is|was)){SP}(?:an?{SP})?(?:age[d]?{SP})?\d{{1,3}}(?:{SP}|-)?(?:years?|yrs?|y[./]?o|months?|weeks?|days?|year-old|M\b|F\b)")),
+    Rule("possessive", "NAME", 0.7, _re(rf"(?<![\w'-])(?P<v>{NAME_WORD}{SP}{NAME_WORD})'s[ \t](?:labs?|medications?|blood|symptoms?|care|history|condition|pain|mother|father|wife|husband|daughter|son|family|exam|vitals?|chart|results?)\b")),
+    Rule("initials_name", "NAME", 0.7, _re(rf"(?<![\w./'-])(?P<v>{UPPER}\.[ ]?(?:{UPPER}\.[ ]?)?{UPPER}{LETTER}{{2,20}}(?:-{NAME_WORD})?)\b(?!\.\d)")),
+)  # fmt: skip
+
+# Headers are read without regard to case; the name itself keeps its capital.
+_HEADER_NAME = rf"(?:{PARTICLE}{SP})?(?:{NAME_WORD}|{INITIAL})(?:,?{SP}{{1,2}}(?:{PARTICLE}{SP}){{0,2}}(?:{NAME_WORD}|{INITIAL})){{0,4}}"
+_HEADERS = (
+    ("clinician_header", "CLINICIAN", 0.88, re.compile(rf"\b(?i:{_CLINICIAN_HEADER})[ \t]{{0,3}}(?::|is[ \t])?{_BREAK}(?:(?i:dr\.?|doctor|mr\.?|ms\.?|mrs\.?)[ \t])?(?P<v>{_HEADER_NAME})")),
+    ("person_header", "NAME", 0.9, re.compile(rf"\b(?i:(?:(?:patient|pt|client|full|legal|maiden|preferred|birth|first|last|middle|family|given|mother|father|guardian|spouse|baby|infant|newborn|member|subscriber|guarantor|contact|caregiver|insured|beneficiary)(?:'?s)?[ \t])?names?|patient|pt|re|client|resident|emergency[ \t]contact|next[ \t]of[ \t]kin|nok|health[ \t]?care[ \t](?:proxy|agent)|hcp|poa|power[ \t]of[ \t]attorney|guardian|informant|accompanied[ \t]by|spouse|contact(?:[ \t]person)?|guarantor|responsible[ \t]party|subscriber|policy[ \t]?holder|caregiver|interpreter|witness(?:ed[ \t]by)?|a\.?k\.?a\.?|alias|nickname|given|family|surname|mother|father|parents?|legal[ \t]name)[ \t]{{0,3}}(?::|=|[ \t]is[ \t])(?:[ \t]{{0,4}}\n)?[ \t]{{0,8}}(?:(?i:mr|mrs|ms|miss|dr)\.?[ \t])?(?P<v>{_HEADER_NAME})")),
+)  # fmt: skip
+
+_EMPLOYER = (
+    Rule(
+        "employer",
+        "EMPLOYER",
+        0.8,
+        _re(
+            rf"\b(?:[Ww]ork(?:s|ed|ing)?|[Ee]mployed|[Jj]ob|[Rr]etired|[Tt]eaches|[Tt]aught|[Vv]olunteer(?:s|ed|ing)?|[Cc]ashier|[Mm]anager|[Dd]river|[Ee]ngineer|[Aa]ccountant|[Cc]lerk|[Tt]eacher|[Ll]aid off)[ \t](?:\w{{1,14}}[ \t]){{0,5}}?(?:at|for|by|from|with)[ \t](?:the[ \t])?"
+            rf"(?P<v>{UPPER}(?:{LETTER}|['&.\-](?={LETTER})){{1,24}}(?:{SP}(?:(?:of|and|&|the){SP})?{UPPER}(?:{LETTER}|['&.\-](?={LETTER})){{1,24}}){{0,4}})"
+        ),
+    ),
+    Rule("employer_header", "EMPLOYER", 0.88, _re(rf"\b(?:[Ee]mployer|EMPLOYER|[Pp]lace of [Ee]mployment|[Ww]orkplace|[Ss]chool|[Cc]ompany)(?:[ \t][Nn]ame)?(?:[ \t]{{0,2}}(?::|\bis\b)[ \t]{{0,2}}|[ \t])(?P<v>{UPPER}[^\n,;.()]{{2,50}})")),
+    Rule("company", "EMPLOYER", 0.8, _re(rf"(?<![\w'-])(?P<v>(?:{UPPER}(?:{LETTER}|['&.\-](?={LETTER})){{1,24}},?{SP}(?:(?:and|&|of){SP})?){{1,4}}(?:Inc|LLC|L\.L\.C|Ltd|Corp|Corporation|Company|Industries|Enterprises|Holdings|Partners|LLP|PLC|GmbH|Incorporated|Bros|Brothers|& Co|and Sons|& Sons))\b\.?")),
+    Rule("school", "EMPLOYER", 0.75, _re(rf"(?<![\w'-])(?P<v>(?:{UPPER}{LETTER}{{1,24}}(?:'s)?\.?{SP}){{1,4}}(?:Elementary|Middle School|High School|School District|Academy|College|University|Preschool|Daycare|Police Department|Fire Department|Correctional Facility|Prison|Penitentiary)(?:{SP}School)?)\b")),
+)  # fmt: skip
+
+_STOP_WORDS = frozenset(
+    """
+    information phone address date gender sex age birth number id identification mrn dob ssn type status unknown none na
+    not no yes unchanged present active self same see above below per admitted physician provider nurse resident attending
+    signed dictated reviewed electronically service department unit team staff on at in of by and or to for from the this
+    re subject contact emergency relationship spouse mother father son daughter brother sister wife husband name names title
+    facility location room bed account visit encounter admission discharge allergies medications history chief complaint
+    aprn arnp fnp fnp-c fnp-bc pa-c mbbs facp facs facc bsn msn dnp dpt lcsw licsw crna lpn cna phd pharmd rph bc msw md mph colleague
+    pcp md do rn np pa dr mr mrs ms miss jr sr phd he she it they we you i his her pt patient
+    """.split()
+)
+
+
+def clean_name(text: str, start: int, end: int, *, titled: bool) -> tuple[int, int] | None:
+    """Cut a candidate at its first word that no name holds; None when nothing is left.
+
+    `titled`: the sign before the name is so strong ("Dr. ", "Mr. ") that an ordinary word is believed to be a name.
+    Both "Mr. White" and "Ms. Parkinson" are people; "Patient: Denies pain" and "seen by Cardiology" are not.
+    """
+    common = common_words()
+    words = list(_TOKEN.finditer(text, start, end))
+    kept: list[re.Match[str]] = []
+    for word in words:
+        low = word.group().lower().rstrip(".")
+        if low in _SUFFIX_OK and kept:
+            kept.append(word)
+            continue
+        if low in _PARTICLES:
+            kept.append(word)
+            continue
+        if len(low) == 1 and word.group()[0].isupper():
+            kept.append(word)  # an initial
+            continue
+        ordinary = (
+            (low in common and low not in NAME_WORDS)
+            or low in _STOP_WORDS
+            or (low in NATIONS and low not in NAME_WORDS)
+            or is_clinical(low)
+        )
+        if ordinary and not (titled and not kept and low not in _STOP_WORDS and low not in _TITLED_NEVER):
+            break
+        kept.append(word)
+    while kept and kept[-1].group().lower() in _PARTICLES:
+        kept.pop()
+    if not kept or (all(len(w.group().rstrip(".")) < 2 for w in kept) and not titled):
+        return None
+    first = kept[0].group().lower()
+    if (
+        not titled
+        and len(kept) == 1
+        and (first in NAME_WORDS or (first in EPONYMS and _EPONYM_AFTER.match(text, kept[-1].end())))
+    ):
+        return None
+    if _EPONYM_AFTER.match(text, kept[-1].end()) and not titled:
+        return None
+    return kept[0].start(), kept[-1].end()
+
+
+_TOKEN = re.compile(rf"{LETTER}(?:{LETTER}|['\-](?={LETTER}))*\.?")
+_PARTICLES = frozenset("de la los las del della di da dos du le van der den von bin ibn al el y and".split())
+_TITLED_NEVER = frozenset("will has is was on in at who and or to the s".split())
+_EPONYM_AFTER = re.compile(rf"(?:'s)?[ \t-](?:{'|'.join(EPONYM_HEADS)})\b", re.IGNORECASE)
+_TITLED_RULES = frozenset({"clinician_title", "person_title", "strong_credential", "electronic_signature"})
+
+
+def find(text: str, lowered: str) -> Iterator[Span]:
+    """People and employers of folded text."""
+    for rule in RULES:
+        for match in rule.pattern.finditer(text):
+            start, end = match.span("v")
+            titled = rule.name in _TITLED_RULES
+            for a, b in (
+                _split_list(text, start, end) if rule.name in ("relative", "clinicians_title") else ((start, end),)
+            ):
+                if rule.name == "person_title_lower":
+                    if match["v"] not in common_words() and match["v"] not in NATIONS:
+                        yield Span(a, b, rule.identifier, rule.score, f"names.{rule.name}")
+                elif bounds := clean_name(text, a, b, titled=titled):
+                    yield Span(*bounds, rule.identifier, rule.score, f"names.{rule.name}")
+    for name, identifier, score, pattern in _HEADERS:
+        for match in pattern.finditer(text):
+            if _THING_BEFORE.search(text[max(0, match.start() - 16) : match.start()]):
+                continue
+            strong = _NAME_HEADER.match(match.group()) is not None
+            if bounds := clean_name(text, *match.span("v"), titled=strong):
+                yield Span(*bounds, identifier, score, f"names.{name}")
+    for match in _PAIR.finditer(text):
+        words = match.group().lower().split()
+        if all(w in dictionary_words() for w in words) or any(_ordinary(w) or _CONTRACTION.search(w) for w in words):
+            continue
+        if not _EPONYM_AFTER.match(text, match.end()) and not _NOT_A_PERSON.match(text, match.end()):
+            yield Span(*match.span(), "NAME", 0.5, "names.unknown_words")
+    for match in _SUBJECT.finditer(text):
+        word = match["v"].lower()
+        if word not in dictionary_words() and not _ordinary(word):
+            yield Span(*match.span("v"), "NAME", 0.66, "names.unknown_subject")
+    for rule in _EMPLOYER:
+        for match in rule.pattern.finditer(text):
+            first = match["v"].split()[0].strip(".,'").lower()
+            words = [w.strip(".,'&").lower() for w in match["v"].split()]
+            if first in _STOP_WORDS or all(
+                w in common_words() or w in NATIONS or w in _SCHOOL_WORDS for w in words if w
+            ):
+                continue
+            yield Span(*match.span("v"), rule.identifier, rule.score, f"names.{rule.name}")
+
+
+_NAME_HEADER = re.compile(r"(?:(?:patient|pt|client|full|legal|last|first)(?:'s)?[ \t])?name[ \t]{0,3}:", re.IGNORECASE)
+# "Model name:", "Drug name:", "Study:" name things, not people.
+_THING_BEFORE = re.compile(
+    r"\b(?:model|drug|test|procedure|medication|brand|generic|file|facility|hospital|clinic|product|study|device|trade|company"
+    r"|pharmacy|plan|street|city|program|school|employer|form|lab|user)[ \t]{1,2}$",
+    re.IGNORECASE,
+)
+# Two capitalised words of which one stands in no dictionary: most often a person whom the model does not know.
+_LOWER_TAIL = f"(?!{UPPER}{{2}}){UPPER}(?:{LETTER}|['-](?={LETTER})){{2,20}}"
+_PAIR = re.compile(rf"(?<![\w'-]){_LOWER_TAIL}{SP}(?:{UPPER}\.?{SP})?{_LOWER_TAIL}")
+# A capitalised word of no dictionary that does what only people do: "Virpi denies chest pain".
+_SUBJECT = re.compile(
+    rf"(?<![\w'-])(?P<v>(?!{UPPER}{{2}}){UPPER}(?:{LETTER}|-(?={LETTER})){{2,20}})[ \t](?:(?:also|still|then|currently|now)[ \t])?"
+    r"(?:reports?|reported|denie[sd]|states?|stated|says?|said|asks?|asked|tells|told|lives|lived|works|worked|walks|walked|agree[sd]|complain(?:s|ed)"
+    r"|understands|understood|endorse[sd]|feels|felt|wants|wanted|slept|sleeps|ate|eats|called|came|went|moved|smokes|drinks|quit|tolerated|ambulate[sd]"
+    r"|enjoys|likes|believes|thinks|knows|hopes|wishes|requests|refuse[sd]|declines|declined"
+    r"|(?:is|was)[ \t](?:very|doing|feeling|seen|here|brought|accompanied|alert|pleasant|well|admitted|discharged|transferred|born|raised|married|divorced|widowed|retired|single|an?[ \t]\d))\b"
+)
+_CONTRACTION = re.compile(r"'\w{1,2}$")
+_NOT_A_PERSON = re.compile(r"[ \t]{0,2}(?:[:®™\d]|\()")
+
+
+def _ordinary(word: str) -> bool:
+    return (
+        (word in common_words() and word not in NAME_WORDS)
+        or word in NATIONS
+        or word in EPONYMS
+        or word in BRANDS
+        or is_clinical(word)
+        or word in STATE_WORDS
+    )
+
+
+_SCHOOL_WORDS = frozenset(
+    "school elementary middle high college university academy district department police fire group partners company".split()
+)
+_LIST_JOIN = re.compile(r",[ \t]?(?:and[ \t])?|[ \t](?:and|&)[ \t]|/")
+
+
+def _split_list(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """The parts of "Maria, John and Ana"; a title inside a part is left to its own rule."""
+    at = start
+    for join in _LIST_JOIN.finditer(text, start, end):
+        yield at, join.start()
+        at = join.end()
+    yield at, end
+
+
+def recognizer() -> ClinicalRecognizer:
+    """The recognizer of people and employers."""
+    return ClinicalRecognizer("names", ["NAME", "CLINICIAN", "EMPLOYER"], find)

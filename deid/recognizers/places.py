@@ -1,0 +1,242 @@
+"""Streets, cities, counties, ZIP codes, rooms and facilities (Safe Harbor B). A whole state stays."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from deid.recognizers.common import LETTER, SP, UPPER, ClinicalRecognizer, Rule, apply_rules
+from deid.spans import Span
+from deid.vocabulary import NATIONS, STATES, common_words
+
+_WORD = f"{UPPER}(?:{LETTER}|['.&\\-](?={LETTER})){{0,30}}"
+_SUFFIX = (
+    r"(?:Street|St|Avenue|Ave|Av|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Place|Pl|Terrace|Ter|Terr|Circle|Cir|Way|Parkway|Pkwy"
+    r"|Highway|Hwy|Square|Sq|Trail|Trl|Loop|Crescent|Cres|Alley|Aly|Plaza|Plz|Turnpike|Tpke|Path|Row|Run|Ridge|Close|Walk|Crossing|Xing"
+    r"|Point|Pt|Cove|Cv|Bend|Pass|Pike|Commons|Green|Grove|Heights|Hts|Hill|Hollow|Landing|Manor|Meadows?|Mews|Oval|Park|Esplanade|Expressway|Expy|Freeway|Fwy|Causeway|Broadway)"
+)
+_DIRECTION = r"(?:[NSEW]\.?|[NS]\.?[EW]\.?|North|South|East|West|Northeast|Northwest|Southeast|Southwest)"
+_SECONDARY = r"(?:,?[ \t]{0,2}(?:Apt|Apartment|Unit|Suite|Ste|Room|Rm|Floor|Fl|Bldg|Building|Lot|Space|Trailer|#)\.?[ \t]{0,2}#?[ \t]?[A-Za-z]?-?\d{0,5}[A-Za-z]?\b)"
+_STATE_NAMES = "|".join(sorted((re.escape(s) for s in STATES.values()), key=lambda s: (-len(s), s)))
+# Any two capitals count as a state in front of a ZIP code: gold sets and typing slips use codes that do not exist.
+_STATE = rf"(?:[A-Z]{{2}}|[A-Z]\.[A-Z]\.|{_STATE_NAMES})"
+_REAL_STATE = rf"(?:{'|'.join(STATES)}|{_STATE_NAMES}|Mass|Conn|Calif|Penn|Tenn|Wash|Fla|Mich|Minn|Wisc?|Ill|Ind|Ore)"
+_CITY_WORD = rf"(?:{UPPER}(?:{LETTER}|['\-](?={LETTER})){{1,24}}|(?:St|Ft|Mt|Pt|Ste)\.)"
+_CITY = rf"{_CITY_WORD}(?:{SP}(?:(?:de|del|la|las|los|of|by|on|upon|du|des|the){SP}){{0,2}}{_CITY_WORD}){{0,3}}"
+_ZIP = r"\d{5}(?:[ \t]?-[ \t]?\d{4})?"
+_GAP = r"[ \t]{0,3},?(?:[ \t]{1,3}|[ \t]{0,3}\n[ \t]{0,8})"
+
+# The street of a postal address, then what follows it: the city with its state, the ZIP code. The state goes with the
+# city here, because beside a street it is part of a person's address; "from Springfield, Illinois" keeps the state.
+STREET = re.compile(
+    rf"(?<![\w./-])(?P<street>(?:\d{{1,6}}(?:[ -]?[A-Z]\b|[ -]\d/\d|-\d{{1,5}})?{SP}{{1,2}}(?:{_DIRECTION}{SP})?"
+    rf"(?:(?:{_WORD}|\d{{1,3}}(?:st|nd|rd|th)|de|del|la|las|los|of|the)\.?{SP}{{1,2}}){{0,4}}?"
+    rf"(?:(?:{_WORD}|\d{{1,3}}(?:st|nd|rd|th))\.?{SP}{{1,2}}){_SUFFIX}\b\.?"
+    rf"|\d{{1,6}}{SP}(?:Avenue|Highway|Hwy|Route|Rte|County Road|State Route|Rural Route|Interstate|US Highway){SP}(?:[A-Z]\b|\d{{1,4}})"
+    rf"|\d{{1,6}}{SP}(?:Rue|Calle|Via|Avenida|Camino|Paseo|Strada|Rua|Plaza|Piazza|Chemin|Boulevard|Vía|Carrer|Carrera|Ulica|Ul\.){SP}"
+    rf"(?:(?:de|del|des|du|la|las|le|les|los|di|da|do|dos|della|d'|l'){SP}?){{0,2}}{_WORD}(?:{SP}{_WORD}){{0,2}}"
+    rf"|\d{{1,6}}{SP}{UPPER}{LETTER}{{2,24}}(?:straße|strasse|weg|gasse|allee|platz|laan|straat|gatan|vägen|gade|vej|katu|utca)\b"
+    # Whatever it is called: a number and capitalised words in front of a city with its state and ZIP code.
+    rf"|\d{{1,6}}{SP}(?:{_WORD}{SP}){{0,4}}{_WORD}(?={_GAP}{_CITY},?{SP}{{1,2}}{_STATE},?{SP}{{1,3}}{_ZIP}(?!\d))"
+    # or in front of a flat or a suite
+    rf"|\d{{1,6}}{SP}(?:{_WORD}{SP}){{0,3}}{_WORD}(?:{SP}\d{{1,4}})?(?=,?{SP}(?:Apt|Apartment|Suite|Ste)\b)"
+    rf"|\b(?:PSC|CMR|UPR|Unit){SP}\d{{1,6}},?{SP}Box{SP}\d{{1,6}}"
+    rf"|\d{{1,6}}{SP}Broadway\b)(?:{SP}{_DIRECTION}(?![A-Za-z]))?{_SECONDARY}{{0,2}}"
+    r"|\b(?:P\.?[ \t]?O\.?|Post[ \t]Office)[ \t]{0,2}Box[ \t]{0,2}#?[ \t]?\d{1,7}"
+    r"|\b(?:Rural[ \t]Route|RR|R\.R\.)[ \t]{0,2}#?\d{1,3},?[ \t]{0,2}Box[ \t]{0,2}\d{1,6})"
+    rf"(?:{_GAP}(?P<city>{_CITY}(?:,?[ \t]{{0,3}},?[ \t]{{0,2}}{_STATE})?\b)?(?:{_GAP}(?P<zip>{_ZIP})(?!\d))?)?"
+)
+_STREET_LOWER = re.compile(
+    rf"(?<![\w./-])(?P<street>\d{{1,6}}{SP}{{1,2}}(?:[nsew]\.?{SP})?(?:[a-z][a-z'.-]{{1,20}}{SP}){{1,3}}?"
+    r"(?:street|avenue|ave|road|rd|boulevard|blvd|lane|ln|drive|terrace|parkway|pkwy|highway|hwy)\b\.?)",
+    re.IGNORECASE,
+)
+_NUMBER_BEFORE_STREET = re.compile(
+    r"(?:mg|mcg|ml|cc|cm|mm|kg|g|\d)[ \t]?$|(?:times|x|q|every|dose|grade|stage|type|score)[ \t]$", re.IGNORECASE
+)
+
+_HEADS = (
+    r"(?:Hospital|Hospitals|Medical[ \t]Cent(?:er|re)|Med(?:ical)?\.?[ \t]Ctr|Medical[ \t]Group|Medical[ \t]Associates|Clinics?|Health[ \t]Cent(?:er|re)|Healthcare"
+    r"|Health[ \t]?care[ \t](?:System|Center)|Health[ \t]System|Health[ \t]Services|Health[ \t]Network|Infirmary|Hospice|Sanatorium|Sanitarium|Nursing[ \t](?:Home|Center|Facility)|Nursing[ \t](?:&|and)[ \t]Rehab(?:ilitation)?(?:[ \t]Center)?"
+    r"|Rehab(?:ilitation)?(?:[ \t](?:Hospital|Cent(?:er|re)|Institute|Facility|Services))?|Cancer[ \t](?:Cent(?:er|re)|Institute)|Infusion[ \t]Cent(?:er|re)|Surgery[ \t]Cent(?:er|re)|Surgical[ \t]Cent(?:er|re)|Surgicenter"
+    r"|Imaging(?:[ \t]Cent(?:er|re))?|Dialysis(?:[ \t](?:Cent(?:er|re)|Unit|Clinic))?|(?:Care|Burn|Stroke|Surgical|Medical|Hospice|Rehab(?:ilitation)?|Nursing|Infusion|Psychiatric|Birthing|Pediatric|Trauma|Treatment)[ \t]Unit|Urgent[ \t]Care(?:[ \t]Cent(?:er|re))?|Care[ \t]Cent(?:er|re)|Assisted[ \t]Living(?:[ \t]Facility)?|Retirement[ \t](?:Home|Community|Village)|Senior[ \t]Living"
+    r"|Family[ \t](?:Practice|Medicine|Health|Clinic)|Pharmacy|Physicians(?:[ \t]Group)?|VAMC|VA[ \t]Medical[ \t]Cent(?:er|re)|Birth[ \t]?(?:ing)?[ \t]Cent(?:er|re)|Eye[ \t](?:Institute|Cent(?:er|re)|Associates)|Heart[ \t](?:Institute|Cent(?:er|re)|Hospital)"
+    r"|Laborator(?:y|ies)|Polyclinic|Lodge|Manor|Memorial|Pavilion|Medical[ \t](?:Office|Offices|Plaza|Tower|Campus|Pavilion|School)|Specialists|Orthop(?:a)?edics|Pediatrics|Dermatology[ \t]Associates|Hospital[ \t]Center|Ambulatory[ \t]Cent(?:er|re)|Trauma[ \t]Cent(?:er|re)|Wellness[ \t]Cent(?:er|re)|Treatment[ \t]Cent(?:er|re)|Behavioral[ \t]Health|Home[ \t](?:Health|Care)|Visiting[ \t]Nurses?|Blood[ \t]Bank|Shelter)"
+)
+_LINKING = r"(?:of|the|and|at|for|de|in|&|on)"
+FACILITY = re.compile(
+    rf"(?<![\w'-])(?P<v>(?P<lead>(?:(?:{_WORD}|St\.|Mt\.|Ft\.|{UPPER}\.)(?:'s?)?{SP}(?:(?:of|the|and|&|de|for){SP}){{0,2}}){{1,5}}?){_HEADS}\b"
+    rf"(?:{SP}(?:Center|Centre|Hospital|Clinic|Campus|System|Group|Associates|Institute|Inc\.?|LLC|Services))?"
+    rf"(?:{SP}(?:of|at|for){SP}(?:the{SP})?{_WORD}(?:{SP}{_WORD}){{0,2}})?)"
+)
+_FACILITY_CAPS = re.compile(
+    r"(?<![\w'-])(?P<v>(?P<lead>(?:(?:[A-Z][A-Z'.-]{1,20}|OF|AND|THE|&)[ \t]){1,5}?)(?:HOSPITAL|MEDICAL CENTER|HEALTH CENTER|CLINIC|HEALTH SYSTEM|HEALTHCARE|NURSING HOME|HOSPICE|REHABILITATION CENTER|CANCER CENTER|INFIRMARY|SURGERY CENTER))\b"
+)
+_HOSPITAL_OF = re.compile(
+    rf"\b(?P<v>(?:University|Hospital|Clinic|Children's Hospital|Medical Center|Sisters|College|Institute){SP}of{SP}(?:the{SP})?{_WORD}(?:{SP}(?:of{SP})?{_WORD}){{0,3}})"
+)
+_SAINT = re.compile(
+    rf"\b(?:(?:at|to|from|via|in|by|with)[ \t])(?P<v>(?:St|Saint|Mt|Mount)\.?{SP}{UPPER}{LETTER}{{2,20}}(?:'s)?(?:{SP}{UPPER}{LETTER}{{2,20}})?)"
+)
+# Words that say what kind of place it is, not which one.
+_KIND_WORDS = frozenset(
+    """
+    the a an our your his her my this that local outside nearby community regional general memorial university
+    children childrens children's women womens women's veterans county state city public private national federal
+    teaching district day night family primary specialty special acute long term short stay skilled same outpatient inpatient ambulatory
+    emergency urgent mobile mental behavioral rural free walk weekly monthly annual follow up post pre home visiting
+    medical surgical center centre hospital clinic health care healthcare system group services service
+    cardiology oncology hematology neurology urology nephrology dermatology rheumatology endocrinology gastroenterology
+    pulmonary pulmonology orthopedic orthopedics orthopaedic pediatric pediatrics psychiatry psychiatric surgery allergy
+    immunology infectious disease diabetes pain wound coumadin warfarin anticoagulation asthma copd heart failure cancer breast
+    prenatal obstetric obstetrics gynecology ob gyn eye ent hearing dental foot hand spine sleep stroke memory movement headache
+    epilepsy transplant hepatitis liver kidney renal vascular vein travel vaccine std hiv tb lipid weight bariatric nutrition
+    fertility genetics genetic internal medicine geriatric geriatrics palliative physical occupational speech therapy
+    rehabilitation rehab nursing retirement assisted living senior adult child adolescent psych detox methadone suboxone
+    infusion dialysis imaging radiology laboratory lab blood bank pharmacy retail discharge preferred patient preop employee
+    continue continued recommend referred refer call see seen visit return returned transferred transfer transport admitted admit discharged sent from to at in on
+    with for and of or by de course number name date status record consult new old current prior previous next last first history primary
+    cath angiography electrophysiology operating recovery delivery labor vascular interventional nuclear sleep unit ward floor
+    birth birthing trauma treatment wellness intensive coronary burn stroke step down telemetry isolation observation progressive neonatal ed er icu va us usa
+    """.split()
+)
+
+
+def _named(match: re.Match[str]) -> bool:
+    """Whether something in the name says which place it is: "Mercy Hospital", not "Pain Clinic" or "the Hospital"."""
+    words = [w.strip(".'").lower() for w in re.split(r"[ \t&]+", match["v"]) if w.strip(".'")]
+    common = common_words()
+    if any(
+        w in ("county", "memorial", "general", "children's", "methodist", "baptist", "veterans", "va")
+        for w in words[:-1]
+    ):
+        lead = [w for w in re.split(r"[ \t&]+", match["lead"].lower()) if w and w not in _KIND_WORDS]
+        if lead:
+            return True
+    return any(w not in _KIND_WORDS and (w not in common or w in _NAMING_WORDS) and w not in NATIONS for w in words)
+
+
+# Ordinary words that are the usual names of hospitals.
+_NAMING_WORDS = frozenset(
+    """
+    mercy grace hope good sacred holy providence unity trinity cedar cedars maple oak pine valley lake river mountain hill hills
+    park sunrise sunset bay harbor harbour ocean beach spring springs summit highland lakeside riverside northside southside
+    eastside westside north south east west central main grand green white red black golden silver blue stone bridge mission
+    liberty union pioneer heritage legacy century premier advanced select kindred beacon harmony serenity tranquil pleasant fair
+    evergreen meadow garden forest grove orchard willow birch rose lily crystal diamond pearl star sun moon light angel angels
+    lutheran presbyterian methodist baptist adventist episcopal jewish catholic christian deaconess samaritan
+    """.split()
+)
+
+
+def _trim_lead(text: str, start: int, end: int) -> int:
+    """Drop leading words that belong to the sentence: "Seen At Mercy Hospital", "Discharged From ..."."""
+    while match := _LEAD_WORD.match(text, start, end):
+        start = match.end()
+    return start
+
+
+_LEAD_WORD = re.compile(
+    r"(?:The|A|An|At|In|On|From|To|Of|By|Via|And|With|For|Our|Your|His|Her|This|Outside|Local|Seen|Admitted|Discharged|Transferred|Transfer|Referred|Presented|Went|Came|Called|Per|Patient|Pt|Previously|Recently|Originally|Initially|Facility|Hospital:|Location:|Site:|Clinic:)[ \t]+",
+    re.IGNORECASE,
+)
+
+_COUNTY_LEADS = frozenset("the a this that our local every each same other any his her their my your in of".split())
+# "operating room #2" is everyone's.
+_SHARED_ROOM = re.compile(r"(?:operating|operative|procedure)[ \t]$", re.IGNORECASE)
+
+RULES = (
+    Rule(
+        "city_state_zip",
+        "CITY",
+        0.92,
+        re.compile(rf"(?<![\w'-])(?P<v>{_CITY},?[ \t]{{0,2}}[, ][ \t]{{0,2}}{_STATE}),?[ \t]{{1,3}}{_ZIP}(?!\d)"),
+    ),
+    Rule("zip_after_state", "ZIP", 0.94, re.compile(rf"(?<![A-Za-z]){_STATE}\.?,?[ \t]{{1,3}}(?P<v>{_ZIP})(?![\d.%])")),
+    Rule(
+        "zip_after_word",
+        "ZIP",
+        0.94,
+        re.compile(r"\bzip(?:[ \t-]?code)?[ \t]{0,2}(?:is|was|of|:|=|#)?[ \t]{0,2}(?P<v>\d{5}(?:-\d{4})?)(?!\d)", re.IGNORECASE),
+        only_if=("zip",),
+    ),
+    Rule("zip_plus_four", "ZIP", 0.7, re.compile(r"(?<![\w./-])(?P<v>\d{5}-\d{4})(?![\w-])")),
+    Rule("city_state", "CITY", 0.85, re.compile(rf"(?<![\w'-])(?P<v>{_CITY}),[ \t]{{0,2}}{_REAL_STATE}(?![A-Za-z])\.?"), check=lambda m: _is_city(m["v"]) and not (m["v"].isupper() and len(m["v"]) < 5)),
+    Rule(
+        "city_after_word",
+        "CITY",
+        0.75,
+        re.compile(
+            r"\b(?:[Ll]iv(?:es|ed|ing)|[Rr]esid(?:es|ed|ing)|[Rr]esident|[Hh]ome|[Ss]tay(?:s|ed|ing)|[Mm]oved|[Rr]elocat(?:ed|ing)|[Bb]orn(?: and raised)?|[Rr]aised|[Gg]rew up|[Tt]ravel(?:s|ed|led|ing)|[Ff]lew|[Dd]rove|[Nn]ative|[Vv]isiting|[Rr]eturned|[Oo]riginally|[Tt]rip|[Vv]acation(?:ed|ing)?|[Hh]omeless|[Hh]ails|[Tt]own|[Cc]ity)"
+            rf"[ \t](?:alone[ \t]|independently[ \t]|currently[ \t]|here[ \t]|back[ \t]|with[ \t](?:his|her|their)[ \t]\w{{3,12}}[ \t])?(?:in|from|to|near|at|of|outside|outside of|around)[ \t](?:downtown[ \t]|the[ \t](?:town|city|village)[ \t]of[ \t])?(?P<v>{_CITY})"
+        ),
+        check=lambda m: _is_city(m["v"]),
+    ),
+    Rule("city_of", "CITY", 0.85, re.compile(rf"\b(?:[Cc]ity|[Tt]own|[Vv]illage|[Tt]ownship)[ \t](?:of[ \t]|:[ \t]?)(?P<v>{_CITY})"), check=lambda m: _is_city(m["v"])),
+    Rule(
+        "county",
+        "COUNTY",
+        0.85,
+        re.compile(rf"(?<![\w'-])(?P<v>(?:(?:{UPPER}{LETTER}{{2,20}}|St\.|De|La|El){SP}){{1,3}}(?:County|Parish|Borough|Township|Precinct|COUNTY))\b(?!{SP}(?:Hospital|Medical|General|Health))"),
+        check=lambda m: m["v"].split()[0].lower() not in _COUNTY_LEADS,
+        only_if=("county", "parish", "borough", "township", "precinct"),
+    ),
+    Rule("county_of", "COUNTY", 0.85, re.compile(rf"\b(?:[Cc]ounty[ \t]of[ \t]|[Cc]ounty:[ \t]?)(?P<v>{_CITY})"), only_if=("county",)),
+    Rule(
+        "unit",
+        "UNIT",
+        0.8,
+        re.compile(
+            r"\b(?P<v>(?:(?:exam(?:ination)?|hospital|inpatient|icu)[ \t])?(?:room|rm|bed|ward|apt|apartment|cubicle|bay|pod|cell|dorm|trailer|suite|ste)\b\.?[ \t]{0,2}(?:(?:number|no\.?|#)[ \t]?)?:?[ \t]{0,2}#?(?:[A-Za-z]-?|[A-Za-z]{2,3}-)?\d{1,5}(?:-\d{1,3})?-?[A-Za-z]?)(?![\w%/:])(?!\.\d)(?![ \t](?:times|hours?|hrs?|days?|weeks?|minutes|liters?|l\b|degrees|mg|ml|units))",
+            re.IGNORECASE,
+        ),
+        only_if=("room", "rm", "bed", "ward", "apt", "apartment", "cubicle", "bay", "pod", "cell", "dorm", "trailer", "suite", "ste"),
+        # "bed 3 times", "cell 12"; a count after "cell" or "pod" needs a letter or three digits.
+        check=lambda m: not _SHARED_ROOM.search(m.string[max(0, m.start() - 12) : m.start()])
+        and (not m["v"].lower().startswith(("cell", "pod", "bay")) or bool(re.search(r"\d{3}|\d[A-Za-z]\b|#", m["v"]))),
+    ),
+    # "LOCATION: 6 North / 219", "admitted to 5 East", "CCU 2": a ward points to a person on a day.
+    Rule("unit_location", "UNIT", 0.6, re.compile(r"(?:^|\n)[ \t*]{0,4}(?:location|unit|ward|room)[ \t]{0,2}:[ \t]{0,4}(?P<v>(?=[^\n|;,]{0,24}\d|[a-z]{2,5}icu)[^\n|;,]{2,30})", re.IGNORECASE), only_if=("location", "unit", "ward", "room")),
+    Rule("unit_wing", "UNIT", 0.7, re.compile(r"(?<![\w/.-])(?P<v>\d{1,2}[ \t](?:North|South|East|West|Pavilion|Tower|Main))\b(?![ \t](?:[A-Z][a-z]+[ \t])?(?:St|Street|Ave|Avenue|Rd|Road|Dr|Drive|Blvd|Lane|Ln|Way))", re.IGNORECASE), only_if=("north", "south", "east", "west", "pavilion", "tower", "main")),
+    Rule("unit_icu", "UNIT", 0.7, re.compile(r"\b(?P<v>(?:MICU|SICU|CCU|NICU|PICU|CVICU|CTICU|NSICU|PACU|ICU)[ \t-](?:[A-F]\b|\d{1,3}\b))(?![/.%])", re.IGNORECASE), only_if=("cu",)),
+    Rule("unit_floor", "UNIT", 0.65, re.compile(r"\b(?:[Aa]dmit(?:ted)?|[Tt]ransferr?(?:ed)?|[Mm]oved)[ \t]to[ \t](?P<v>\d{1,2}[A-Z]\b)")),
+    Rule("unit_letter", "UNIT", 0.8, re.compile(r"\b(?P<v>(?:Unit|Apt\.?|Apartment|Ward|Pod|Room|Bed)[ \t](?:#[ \t]?)?(?:\d{1,4}[A-Z]|[A-Z]-?\d{1,4}|[A-Z](?=[.,;\n)])))\b")),
+    Rule("saint", "FACILITY", 0.7, _SAINT),
+    Rule("facility", "FACILITY", 0.88, FACILITY, check=_named),
+    Rule("facility_capitals", "FACILITY", 0.86, _FACILITY_CAPS, check=_named, only_if=("hospital", "medical center", "health", "clinic", "nursing home", "hospice", "center", "infirmary")),
+    Rule("university", "FACILITY", 0.85, _HOSPITAL_OF, check=lambda m: m["v"].split()[-1].lower() not in _KIND_WORDS),
+)  # fmt: skip
+
+
+def _is_city(name: str) -> bool:
+    """Not a state, a country or a common word: "lives in Texas", "travelled to Mexico", "lives in Assisted Living"."""
+    words = [w.strip(".,'").lower() for w in name.split()]
+    if name in STATES.values() or all(w in NATIONS for w in words):
+        return False
+    return not all(w in common_words() or w in NATIONS for w in words)
+
+
+def find(text: str, lowered: str) -> Iterator[Span]:
+    """Places of folded text."""
+    for match in STREET.finditer(text):
+        start, end = match.span("street")
+        if _NUMBER_BEFORE_STREET.search(text[max(0, start - 12) : start]):
+            continue
+        yield Span(start, end, "STREET", 0.93, "places.street")
+        for group, identifier in (("city", "CITY"), ("zip", "ZIP")):
+            if match[group] is not None and (
+                group == "zip" or match["zip"] is not None or "," in text[end : match.start(group)]
+            ):
+                yield Span(match.start(group), match.end(group), identifier, 0.93, "places.street_" + group)
+    for match in _STREET_LOWER.finditer(text):
+        if not _NUMBER_BEFORE_STREET.search(text[max(0, match.start() - 12) : match.start()]):
+            yield Span(match.start("street"), match.end("street"), "STREET", 0.8, "places.street_lower")
+    for span in apply_rules("places", RULES, text, lowered):
+        if span.identifier == "FACILITY":
+            span = span._replace(start=_trim_lead(text, span.start, span.end))
+        yield span
+
+
+def recognizer() -> ClinicalRecognizer:
+    """The recognizer of places and facilities."""
+    return ClinicalRecognizer("places", ["STREET", "CITY", "COUNTY", "ZIP", "UNIT", "FACILITY"], find)

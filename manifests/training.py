@@ -1,0 +1,102 @@
+"""The schema of a training manifest: what a model was made of. Written last, as models/<name>/<stage>/training.json."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from manifests.corpus_manifest import Record
+
+SCHEMA = "clinicorpus/training-manifest/1"
+
+
+class TrainedOn(Record):
+    name: str
+    version: str
+    manifest_sha256: str
+
+
+class Base(Record):
+    name: str
+    source: str
+    files: dict[str, str]
+    """File name to sha256: weights, config, tokenizer, template."""
+
+
+class Parent(Record):
+    """The model this one was trained from, if it was itself trained here."""
+
+    stage: Literal["cpt"]
+    training_sha256: str
+
+
+class Recipe(Record):
+    given: dict[str, Any]
+    """What the user wrote; paths are cut to their last part, a prompt is withheld."""
+    resolved: dict[str, Any]
+    """The same with every default filled in."""
+
+
+class Step(Record):
+    step: int
+    loss: float
+    """Mean over the loss tokens of the step, in nats; with NEFTune's noise on where it is used."""
+    learning_rate: float
+
+
+class Run(Record):
+    steps: int
+    epochs: float
+    tokens_seen: int
+    """Tokens that went through the model, padding left out, over all epochs."""
+    tokens_per_second: float
+    loss_mean: float
+    losses: list[Step]
+    device: str
+    precision: str
+    threads: int
+
+
+class BitsPerByte(Record):
+    documents: int
+    tokens: int
+    bytes: int
+    before: float
+    """Of the model this stage started from."""
+    after: float
+
+
+class File(Record):
+    path: str
+    bytes: int
+    sha256: str
+
+
+class TrainingManifest(Record):
+    schema_id: str = Field(alias="schema", default=SCHEMA)
+    name: str
+    stage: Literal["cpt", "sft"]
+    created_at: str
+    key: str
+    """Digest of everything the weights follow from; an equal key is not trained again."""
+    corpus: TrainedOn
+    base: Base
+    parent: Parent | None
+    tokenizer_sha256: str
+    chat_template_sha256: str | None
+    recipe: Recipe
+    seed: int
+    data: dict[str, Any]
+    """cpt: documents taken and left, tokens, packing. sft: examples taken, left and dropped by reason, tasks."""
+    run: Run
+    bits_per_byte: dict[str, BitsPerByte]
+    """`heldout` (notes of test patients) and `general`."""
+    environment: dict[str, Any]
+    wall_seconds: float
+    cpu_seconds: float
+    peak_memory_bytes: int
+    files: list[File]
+
+    def dump(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", by_alias=True)

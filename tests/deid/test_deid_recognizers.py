@@ -1,0 +1,225 @@
+"""What each recognizer finds, and what it must leave: a table of both for every identifier."""
+
+from __future__ import annotations
+
+import pytest
+
+from deid.detect import Detector, DetectParams, load_detector
+from deid.identifiers import IDENTIFIERS
+
+
+@pytest.fixture(scope="module")
+def patterns() -> Detector:
+    return load_detector(DetectParams(ner="none"))
+
+
+@pytest.fixture(scope="module")
+def full() -> Detector:
+    return load_detector()
+
+
+# text with the identifier between guillemets, identifier
+FOUND = [
+    ("Seen on «03/04/2019» for pain.", "DATE"),
+    ("Seen «3-4-19» for pain.", "DATE"),
+    ("Charted at «2019-03-04T08:15:00».", "DATE"),
+    ("Admitted «2019-03-04», stable.", "DATE"),
+    ("On «March 4, 2019» he fell.", "DATE"),
+    ("On «Mar. 4th» he fell.", "DATE"),
+    ("Stay «March 4-9, 2019» was quiet.", "DATE"),
+    ("Seen «4 March 2019» in clinic.", "DATE"),
+    ("Seen «04-MAR-2019» in clinic.", "DATE"),
+    ("Seen «04MAR19» in clinic.", "DATE"),
+    ("Symptoms since «March 2019».", "DATE"),
+    ("Symptoms since last «November».", "DATE"),
+    ("Echo on «3/14» was normal.", "DATE"),
+    ("Stay from «1/29 to 2/6/06» on the ward.", "DATE"),
+    ("Extubated «03/14» in the morning.", "DATE"),
+    ("Will come back «Tuesday the 4th» at noon.", "DATE"),
+    ("Fell on the «fourth of March» at home.", "DATE"),
+    ("Fell on «Christmas Eve» at home.", "DATE"),
+    ("Discharged on «Thanksgiving Day» to rehab.", "DATE"),
+    ("Last seen on «Monday» in clinic.", "DATE"),
+    ("DOB: «3/4/31»", "DATE"),
+    ("He was born in «1931» at home.", "DATE"),
+    ("A «93»-year-old woman.", "AGE"),
+    ("Pt is «101 »yo and well.", "AGE"),
+    ("Age: «97» years.", "AGE"),
+    ("A «ninety-three» year old man.", "AGE"),
+    ("She is in her «90s» now.", "AGE"),
+    ("This «nonagenarian» lives alone.", "AGE"),
+    ("Patient «94» F with cough.", "AGE"),
+    ("Call «(617) 555-0182» today.", "PHONE"),
+    ("Call «617.555.0182 ext. 12» today.", "PHONE"),
+    ("Call «+1-617-555-0182» today.", "PHONE"),
+    ("His cell: «6175550182».", "PHONE"),
+    ("Reach her at «+44 20 7946 0958» abroad.", "PHONE"),
+    ("Pager «31245» if worse.", "PHONE"),
+    ("Call ext. «4432» if worse.", "PHONE"),
+    ("Fax: «617-555-0199»", "FAX"),
+    ("Records faxed to «617-555-0199» today.", "FAX"),
+    ("Write to «jane.doe+1@mail.example.org» please.", "EMAIL"),
+    ("See «https://portal.example.org/p/123?x=1» for it.", "URL"),
+    ("See «www.example.com/abc» for it.", "URL"),
+    ("Login from «192.0.2.47» failed.", "IP"),
+    ("Login from «2001:db8::1f» failed.", "IP"),
+    ("SSN «123-45-6789» on file.", "SSN"),
+    ("Social Security number: «123456789».", "SSN"),
+    ("Last four of SSN: «6789».", "SSN"),
+    ("SSN ending in «6789».", "SSN"),
+    ("MRN: «00482913» today", "MRN"),
+    ("Medical record number «12-34-56» today", "MRN"),
+    ("Chart number «ZX-5158-37» was confirmed.", "MRN"),
+    ("Chart «00482913» (MRN) today", "MRN"),
+    ("Member ID: «XYZ123456789»", "HEALTH_PLAN"),
+    ("Policy number «H-99 120 33» renewed", "HEALTH_PLAN"),
+    ("MBI «1EG4-TE5-MK73» noted", "HEALTH_PLAN"),
+    ("Account number «AC-61187-137».", "ACCOUNT"),
+    ("Accession # «S19-12345» signed out", "ACCOUNT"),
+    ("Specimen «SP19-004512» signed out", "ACCOUNT"),
+    ("Encounter number: «900123456»", "ACCOUNT"),
+    ("NPI: «1234567893»", "LICENSE"),
+    ("prescriber «1234567893» called", "LICENSE"),
+    ("DEA «AB1234563» on file", "LICENSE"),
+    ("Driver's license «S1234567» expired", "LICENSE"),
+    ("License #«MD-45821» renewed", "LICENSE"),
+    ("VIN «1M8GDM9AXKP042788» of his truck", "VEHICLE"),
+    ("License plate «7ABC123» of the car", "VEHICLE"),
+    ("Pacemaker serial number «PJN123456S» implanted", "DEVICE"),
+    ("UDI «(01)00844588003288(17)141120(21)1234» scanned", "DEVICE"),
+    ("Fingerprint ID «FP-88213» enrolled", "BIOMETRIC"),
+    ("Username: «jdoe_42»", "USERNAME"),
+    ("Entered by «jsmith2» today", "USERNAME"),
+    ("His twitter is «@janedoe_xyz» now", "USERNAME"),
+    ("Job #: «881234»", "OTHER_ID"),
+    ("Study ID «ABC-0042» enrolled", "OTHER_ID"),
+    ("End of note.\n«JD/abc»\n", "OTHER_ID"),
+    ("Transcribed by: «KLM»\n", "OTHER_ID"),
+    ("Lives at «3831 Orchid Crescent», near us.", "STREET"),
+    ("Lives at «12 N. Main St., Apt 4B» near us.", "STREET"),
+    ("Mail to «P.O. Box 1423» please.", "STREET"),
+    ("Home: «991 Rue des Saules», Thistledale, OH 43808", "STREET"),
+    ("Comes from «Springfield», Illinois today.", "CITY"),
+    ("She lives in «Brumavale» alone.", "CITY"),
+    ("Resident of «Cook County» since then.", "COUNTY"),
+    ("ZIP «02139» noted", "ZIP"),
+    ("From Boston, MA «02139-4307» today", "ZIP"),
+    ("Moved to «Room 412B» today.", "UNIT"),
+    ("He is in «bed 12» on the ward.", "UNIT"),
+    ("Transferred to «Mercy Hospital» today.", "FACILITY"),
+    ("Seen at «Pinebriar Children's Clinic» today.", "FACILITY"),
+    ("Brought from «St. Mary's Medical Center» today.", "FACILITY"),
+    ("Records of «University of Fernborough Hospital» came.", "FACILITY"),
+    ("Employer: «Acme Widgets»\n", "EMPLOYER"),
+    ("He works as a welder at «Tarnholt Steel» now.", "EMPLOYER"),
+    ("Seen by Dr. «Alan Grey» today.", "CLINICIAN"),
+    ("Drs. «Alvarez» and Obi agreed.", "CLINICIAN"),
+    ("Signed: «Ngozi Adeyemi», MD", "CLINICIAN"),
+    ("Dictated by: «Tomas Halvorsen»", "CLINICIAN"),
+    ("Attending: «R. Okonkwo»", "CLINICIAN"),
+    ("Patient: «Doe, Jane»", "NAME"),
+    ("Patient Name: «DOE, JANE A» MRN", "NAME"),
+    ("Mr. «White» is well.", "NAME"),
+    ("Ms. «Parkinson» is well.", "NAME"),
+    ("Her daughter «Maria» called.", "NAME"),
+    ("Lives with his wife, «Ingrid».", "NAME"),
+    ("The patient, «Étienne Santos», reports sleep.", "NAME"),
+    ("Spoke with «García-López» today.", "NAME"),
+    ("«Virpi» denies chest pain.", "NAME"),
+    ("We met «Edvard Petrussen» outside.", "NAME"),
+]
+
+LEFT = [
+    "Strength 5/5 in all extremities.",
+    "There is a 2/6 systolic murmur; he stepped on 3/4 inch boards, last 2/3 days.",
+    "Pain 7/10 today, was 3/10.",
+    "BP 120/80, HR 72, RR 16, T 98.6, SpO2 97% on room air.",
+    "Drinks 11-26 drinks a month.",
+    "An 89-year-old man; a 54 yo woman; aged 12 months.",
+    "Sats in the low 90s, glucose in the 100s.",
+    "Study PMID 31234567 was published in 2020.",
+    "Lewy body dementia, Parkinson disease and Graves disease were discussed; Murphy sign was negative.",
+    "Glasgow coma scale 15; Mini-Mental State Examination score 28/30; Tanner stage 3.",
+    "Echo: LA enlargement, LV normal, RV normal.",
+    "Lisinopril 10 mg daily, metformin 500 mg twice daily, Lovenox 40 mg.",
+    "Na 138, K 4.2, Cl 101, CO2 24, BUN 12, Cr 0.9, WBC 8.1, Hgb 13.2, Plt 250.",
+    "ASSESSMENT AND PLAN:\nContinue current medications.",
+    "L4-L5 disc herniation; T12 fracture; C5/6 stenosis.",
+    "Take 25 mg twice daily for 14 days; return after six weeks.",
+    "Dose reduced from 10 to 5 mg over 3 months; follow-up interval is 90 days.",
+    "Lives in Texas; born in Mexico; may march with a cane.",
+    "Referred to Pain Clinic; seen in the Emergency Department and Wound Clinic.",
+    "Received 100 mL saline at 08:30 over 1-2 hours.",
+    "Taken to operating room #2; patient on room air; bed rest 3 days.",
+    "Family history includes Alzheimer disease in her mother, father well.",
+    "NYHA class III, ASA 2, ECOG 1, stage IIIB, grade 3.",
+    "Nonsmoker. Denies alcohol. Married. Works full time.",
+    "ICD-10 E11.9, CPT 99213, NDC 0378-1805-10.",
+]
+
+
+def split(marked: str) -> tuple[str, int, int]:
+    start = marked.index("«")
+    end = marked.index("»") - 1
+    return marked.replace("«", "").replace("»", ""), start, end
+
+
+@pytest.mark.parametrize(("marked", "identifier"), FOUND)
+def test_identifier_is_found_whole_and_in_its_class(patterns: Detector, marked: str, identifier: str) -> None:
+    text, start, end = split(marked)
+    spans = patterns.detect([text])[0]
+    masked = {i for s in spans for i in range(s.start, s.end)}
+    missed = [i for i in range(start, end) if text[i].isalnum() and i not in masked]
+    assert not missed, (spans, text[start:end])
+    assert identifier in {s.identifier for s in spans if s.start < end and start < s.end}
+
+
+@pytest.mark.parametrize("text", LEFT)
+def test_harmless_text_is_left(full: Detector, text: str) -> None:
+    assert [(text[s.start : s.end], s.recognizer) for s in full.detect([text])[0]] == []
+
+
+def test_every_identifier_has_a_positive_example() -> None:
+    assert {identifier for _, identifier in FOUND} == set(IDENTIFIERS)
+
+
+def test_model_finds_names_without_any_sign(full: Detector) -> None:
+    text = "After lunch Jennifer Anderson walked the corridor without help."
+    (span,) = full.detect([text])[0]
+    assert (text[span.start : span.end], span.identifier) == ("Jennifer Anderson", "NAME")
+
+
+def test_name_found_once_is_found_everywhere_in_the_note(patterns: Detector) -> None:
+    text = "Patient: Gonzalez, Maria\nToday Maria slept. GONZALEZ ate well. Gonzalez's wound is dry."
+    spans = patterns.detect([text])[0]
+    masked = "".join("#" if any(s.start <= i < s.end for s in spans) else c for i, c in enumerate(text))
+    assert "aria" not in masked
+    assert "onzalez" not in masked.lower()
+
+
+def test_linking_leaves_common_words_and_longer_words_alone(patterns: Detector) -> None:
+    text = "Patient: Rose Mayberry\nThe rose was red. Rose petals fell. Roseola excluded. May return. Mayberryite is a mineral."
+    spans = patterns.detect([text])[0]
+    assert [text[s.start : s.end] for s in spans] == ["Rose Mayberry"]
+
+
+def test_linking_leaves_eponyms_alone(patterns: Detector) -> None:
+    text = "Seen by Dr. Whipplestone. Whipplestone procedure was planned; then Whipplestone left."
+    spans = patterns.detect([text])[0]
+    assert len(spans) == 2
+
+
+def test_name_of_one_note_is_found_in_the_other_notes_of_the_patient_only(patterns: Detector) -> None:
+    texts = ["Patient: Ingrid Tarnholt", "Dressing of Tarnholt is dry.", "Dressing of Tarnholt is dry."]
+    spans = patterns.detect(texts, patients=["p1", "p1", "p2"])
+    assert [len(s) for s in spans] == [1, 1, 0]
+
+
+def test_number_of_a_fax_machine_is_not_a_telephone(patterns: Detector) -> None:
+    text = "Phone 617-555-0182, fax 617-555-0199"
+    assert [s.identifier for s in patterns.detect([text])[0]] == ["PHONE", "FAX"]
+
+
+def test_birth_year_is_told_from_other_years(patterns: Detector) -> None:
+    (span,) = patterns.detect(["DOB 3/4/1931"])[0]
+    assert span.recognizer == "dates.birth"

@@ -1,0 +1,51 @@
+"""Continued pretraining and instruction tuning on TRL, bound to a sealed corpus.
+
+Importing this package imports no torch: `clinicorpus --help` answers in under half a second.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from train.recipe import TrainRecipe, load_recipe
+
+__all__ = ["TrainRecipe", "generate", "load_recipe", "run_cpt", "run_sft", "show"]
+
+
+def run_cpt(recipe: dict[str, Any], root: Path, given: dict[str, Any], *, force: bool = False) -> dict[str, Any]:
+    """Continue pretraining on the recipe's corpus; the model appears in `root`/models/<name>/cpt/.
+
+    `recipe` is the parsed recipe, overrides merged; `given` what the user wrote of it, for the record.
+    Unchanged since the last run, nothing is trained unless `force`. Returns a summary that `show` prints.
+    Raises UserError for everything a user can put right.
+    """
+    from train import stage
+
+    return stage.run("cpt", recipe, root, given, force=force)
+
+
+def run_sft(recipe: dict[str, Any], root: Path, given: dict[str, Any], *, force: bool = False) -> dict[str, Any]:
+    """Instruction-tune, from models/<name>/cpt/ if that was made by this recipe on this corpus, else from the base.
+
+    The rest as for `run_cpt`; the model appears in `root`/models/<name>/sft/.
+    """
+    from train import stage
+
+    return stage.run("sft", recipe, root, given, force=force)
+
+
+def generate(
+    model_dir: Path, prompt: str | None = None, *, root: Path = Path(), max_new_tokens: int = 200
+) -> str | None:
+    """See `train.talk.generate`."""
+    from train import talk
+
+    return talk.generate(model_dir, prompt, root=root, max_new_tokens=max_new_tokens)
+
+
+def show(summary: dict[str, Any]) -> None:
+    """Print a summary as a table on standard output."""
+    from train import report
+
+    report.show(summary)

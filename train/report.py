@@ -1,0 +1,44 @@
+"""The end of a training run, as the user reads it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+WHAT = {"heldout": "held-out patients' notes", "general": "general text"}
+
+
+def show(summary: dict[str, Any], console: Console | None = None) -> None:
+    """Bits per byte before and after, one answer before and after, what it cost, and the next command."""
+    console = console or Console(highlight=False)
+    table = Table(box=box.SIMPLE, title=f"{summary['name']} · {summary['stage']}", title_justify="left")
+    for column in ("bits per byte", "bytes", "base", "before", "after", "change"):
+        table.add_column(column, justify="left" if column == "bits per byte" else "right")
+    for what, label in WHAT.items():
+        score = summary["bits_per_byte"][what]
+        change = score["after"] / score["before"] - 1
+        table.add_row(
+            label, f"{score['bytes']:,}", f"{score['base']:.4f}", f"{score['before']:.4f}",
+            f"{score['after']:.4f}", f"{change:+.1%}",
+        )  # fmt: skip
+    console.print(table)
+    if summary["answer"]:
+        for part in ("prompt", "reference", "base", "before", "after"):
+            if part in summary["answer"]:
+                console.print(Text(f"{part}: ", style="bold") + Text(_cut(summary["answer"][part])))
+        console.print()
+    cost = (
+        f"{summary['wall_seconds']:.0f} s wall, {summary['cpu_seconds']:.0f} s CPU, "
+        f"{summary['peak_memory_bytes'] / 2**30:.1f} GiB peak, {summary['tokens_per_second']:,.0f} tokens/s in training"
+    )
+    console.print(("unchanged, not trained again; then: " if summary["up_to_date"] else "") + cost, markup=False)
+    console.print(f"model: {summary['model']} (started from {summary['start']})", markup=False)
+    console.print(f"next:  {summary['next']}", markup=False)
+
+
+def _cut(text: str, width: int = 600) -> str:
+    return text if len(text) <= width else text[: width // 2] + " […] " + text[-width // 2 :]

@@ -1,0 +1,120 @@
+"""Instruction tuning: conversations, loss on the assistant's words and on the token that ends its turn.
+
+Tokenised here rather than by TRL, which cuts long conversations at the right, answer first, and does not
+say how many; here they are dropped and counted. Not packed: transformers' NEFTune hook scales its noise by
+the row, which under packing is many conversations (transformers #34659, up to 5.7x too weak).
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from jinja2 import TemplateError
+
+from clinicorpus_errors import UserError
+from train import chat, hardware, trainer
+from train.bound_corpus import BoundCorpus
+from train.recipe import InstructionTuning, TrainRecipe
+
+
+def tokenise(tokenizer: Any, messages: list[dict[str, str]], template: str) -> tuple[list[int], list[int]]:
+    """(input ids, labels) of one conversation; labels are -100 outside the assistant's turns.
+
+    Raises UserError if the template refuses the conversation.
+    """
+    try:
+        out = tokenizer.apply_chat_template(
+            messages, chat_template=template, tokenize=True, return_dict=True, return_assistant_tokens_mask=True
+        )
+    except TemplateError:  # its text may quote the conversation
+        raise UserError(
+            "the chat template refuses a conversation of the corpus",
+            value=" ".join(message["role"] for message in messages),
+            cause="many templates want user and assistant in turn, some take no system message",
+            next="--set sft.chat_template=<file.jinja> with one that takes these roles",
+        ) from None
+    ids = list(out["input_ids"])
+    return ids, [i if mine else -100 for i, mine in zip(ids, out["assistant_masks"], strict=True)]
+
+
+def take(
+    frame: pl.DataFrame, tokenizer: Any, template: str, part: InstructionTuning, seed: int
+) -> tuple[dict[str, list[list[int]]], dict[str, Any]]:
+    """Conversations in seeded order until `max_examples` or `max_tokens` is reached.
+
+    `frame` has columns task and messages. Dropped and counted: `sft.too_long` (over max_length),
+    `sft.special_token` (a control token spelled out in the text would end the turn there),
+    `sft.no_assistant` (nothing to learn). Returns (columns input_ids and labels, figures).
+    """
+    order = list(range(len(frame)))
+    random.Random(seed).shuffle(order)
+    control = [str(token) for token in tokenizer.all_special_tokens]
+    columns: dict[str, list[list[int]]] = {"input_ids": [], "labels": []}
+    dropped: Counter[str] = Counter()
+    tasks: Counter[str] = Counter()
+    total = looked_at = 0
+    for index in order:
+        if part.max_examples is not None and len(columns["input_ids"]) == part.max_examples:
+            break
+        messages, task = frame["messages"][index], frame["task"][index]
+        messages = messages.to_list() if isinstance(messages, pl.Series) else messages
+        if any(token in message["content"] for message in messages for token in control):
+            reason = "sft.special_token"
+        else:
+            ids, labels = tokenise(tokenizer, messages, template)
+            if len(ids) > part.max_length:
+                reason = "sft.too_long"
+            elif all(label == -100 for label in labels):
+                reason = "sft.no_assistant"
+            elif columns["input_ids"] and part.max_tokens is not None and total + len(ids) > part.max_tokens:
+                break
+            else:
+                columns["input_ids"].append(ids)
+                columns["labels"].append(labels)
+                tasks[task] += 1
+                total += len(ids)
+                reason = None
+        looked_at += 1
+        if reason:
+            dropped[reason] += 1
+    if not columns["input_ids"]:
+        raise UserError(
+            "no conversation is left to train on",
+            value=", ".join(f"{reason}: {count}" for reason, count in sorted(dropped.items())),
+            next="--set sft.max_length=... with a higher value",
+        )
+    figures = {
+        "examples_taken": len(columns["input_ids"]),
+        "examples_left": len(frame) - looked_at,
+        "dropped": dict(sorted(dropped.items())),
+        "tasks": dict(sorted(tasks.items())),
+        "tokens_in": total,
+        # The first token of a row has nothing before it to be predicted from.
+        "loss_tokens": sum(label != -100 for labels in columns["labels"] for label in labels[1:]),
+    }
+    return columns, figures
+
+
+def train_sft(
+    model: Any, tokenizer: Any, corpus: BoundCorpus, recipe: TrainRecipe, machine: hardware.Hardware, out: Path
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Train `model` in place on the corpus' conversations. Returns (data figures, run record)."""
+    from datasets import Dataset
+
+    part = recipe.sft
+    template = chat.training_template(tokenizer)
+    frame = corpus.read("instruct", "train", ["record", "task", "messages"])
+    columns, data = take(frame, tokenizer, template, part, recipe.seed)
+    args = trainer.settings(
+        part, recipe.seed, out, machine, rows=len(columns["input_ids"]),
+        packing=False, completion_only_loss=False,
+        train_sampling_strategy="group_by_length",  # little padding at a batch size above 1
+        neftune_noise_alpha=part.neftune_noise_alpha or None,
+        include_num_input_tokens_seen="non_padding",
+    )  # fmt: skip
+    _, run = trainer.train(model, tokenizer, Dataset.from_dict(columns), args, "sft", machine)
+    return data, run

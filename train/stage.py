@@ -1,0 +1,329 @@
+"""One stage of training from recipe to finished folder: bind, verify, measure, train, measure, publish.
+
+    models/<name>/cpt/    weights, tokenizer, training.json
+    models/<name>/sft/    the same, instruction-tuned
+    work/train/<name>/    answers of the models: text near notes, never beside the model
+
+A model folder appears with its training.json already inside, by one rename, so one that is there is finished.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from pydantic import ValidationError
+
+import manifests
+from clinicorpus_errors import UserError
+from manifests.training import TrainingManifest
+from train import base_model, chat, hardware, measure, offline, publish, talk
+from train.bound_corpus import BoundCorpus, bind
+from train.progress import say
+from train.recipe import TrainRecipe, load_recipe
+
+Stage = Literal["cpt", "sft"]
+
+_CODE = ("bound_corpus", "chat", "cpt", "hardware", "measure", "sft", "stage", "trainer")
+"""Modules whose change can change weights or figures; the rest only moves or shows them."""
+_PACKAGES = ("accelerate", "tokenizers", "torch", "transformers", "trl")
+
+
+class Start(NamedTuple):
+    folder: Path
+    label: str
+    parent: TrainingManifest | None
+
+
+def run(stage: Stage, data: dict[str, Any], root: Path, given: dict[str, Any], *, force: bool) -> dict[str, Any]:
+    """Train one stage, or find it done. See `train.run_cpt`."""
+    meter = hardware.Meter()
+    recipe = load_recipe(data)
+    offline.need_training_packages()
+    corpus = bind(recipe.corpus, root)
+    offline.pin(root)
+    folder = root / "models" / recipe.name / stage
+    with publish.clean_exit(), publish.lock(folder.parent):
+        offline.quiet()
+        base = base_model.resolve(recipe, root)
+        start = _start(stage, recipe, corpus, base, root)
+        key = _key(stage, recipe, corpus, base, start, root)
+        done = finished(folder)
+        if force or done is None or done.key != key:
+            if folder.exists() and not force:
+                say(f"models/{recipe.name}/{stage}: " + ("made from other inputs" if done else "incomplete or changed"))
+            done = _train(stage, recipe, given, corpus, base, start, key, folder, root, meter)
+            return _summary(done, start, root, up_to_date=False)
+        return _summary(done, start, root, up_to_date=True)
+
+
+def finished(folder: Path) -> TrainingManifest | None:
+    """The training manifest of a model folder if every file it names is there, unchanged; else None."""
+    try:
+        done = TrainingManifest.model_validate_json((folder / "training.json").read_bytes())
+    except (OSError, ValidationError):
+        return None
+    for file in done.files:
+        path = folder / file.path
+        if not path.is_file() or path.stat().st_size != file.bytes or manifests.sha256_file(path) != file.sha256:
+            return None
+    return done
+
+
+def _start(stage: Stage, recipe: TrainRecipe, corpus: BoundCorpus, base: base_model.BaseModel, root: Path) -> Start:
+    """The model a stage begins with: for sft the cpt model of this very recipe and corpus, if there is one."""
+    start = Start(base.folder, f"base {base.name}", None)
+    if stage == "cpt":
+        return start
+    folder = root / "models" / recipe.name / "cpt"
+    parent = finished(folder)
+    if parent is not None and parent.key == _key("cpt", recipe, corpus, base, start, root):
+        say(f"instruction tuning starts from models/{recipe.name}/cpt")
+        return Start(folder, f"models/{recipe.name}/cpt", parent)
+    if not folder.exists():
+        why = "there is no"
+    else:
+        why = "incomplete or changed:" if parent is None else "made from another recipe or corpus:"
+    say(f"instruction tuning starts from the base model {base.name} ({why} models/{recipe.name}/cpt)")
+    return start
+
+
+def _key(
+    stage: Stage, recipe: TrainRecipe, corpus: BoundCorpus, base: base_model.BaseModel, start: Start, root: Path
+) -> str:
+    """Digest of everything the stage's weights and figures follow from."""
+    template = recipe.sft.chat_template if stage == "sft" else None
+    room = Path(__file__).parent
+    return manifests.sha256_bytes(
+        manifests.canonical(
+            {
+                "stage": stage,
+                "part": getattr(recipe, stage).model_dump(),
+                "evaluate": recipe.evaluate.model_dump(),
+                "general_text": measure.general_text(
+                    recipe.evaluate.general_text, root, limit=recipe.evaluate.general_bytes
+                ),
+                "chat_template": manifests.sha256_file(root / template)
+                if template and (root / template).is_file()
+                else None,
+                "seed": recipe.seed,
+                "corpus": corpus.manifest_sha256,
+                "base": base.files,
+                "parent": start.parent.key if start.parent else None,
+                "code": {name: manifests.sha256_file(room / f"{name}.py") for name in _CODE},
+                "packages": {k: v for k, v in manifests.environment()["packages"].items() if k in _PACKAGES},
+            }
+        )
+    )
+
+
+def _train(
+    stage: Stage,
+    recipe: TrainRecipe,
+    given: dict[str, Any],
+    corpus: BoundCorpus,
+    base: base_model.BaseModel,
+    start: Start,
+    key: str,
+    folder: Path,
+    root: Path,
+    meter: hardware.Meter,
+) -> TrainingManifest:
+    machine = hardware.detect()
+    tokenizer = base_model.load_tokenizer(start.folder)
+    if stage == "sft":
+        chat.set_template(tokenizer, recipe.sft.chat_template, root)
+        chat.training_template(tokenizer)  # refuse a template that cannot be trained before anything takes time
+    publish.need_space(root, int(1.1 * sum(p.stat().st_size for p in start.folder.iterdir() if p.is_file())))
+    model = base_model.load_model(start.folder).to(machine.device)
+    part = getattr(recipe, stage)
+    if part.max_length > model.config.max_position_embeddings:
+        raise UserError(
+            f"{stage}.max_length is longer than the model's context",
+            value=part.max_length,
+            cause=f"the model takes {model.config.max_position_embeddings} tokens",
+            next=f"--set {stage}.max_length={model.config.max_position_embeddings}",
+        )
+    figures = machine.record()
+    say(
+        f"{stage}: {recipe.name} on corpus {corpus.name} {corpus.version}; "
+        f"{figures['device']}, {figures['precision']}, {figures['threads']} threads"
+    )
+
+    score = _scorer(recipe, corpus, root)
+    question = _question(recipe, corpus, tokenizer)
+    if start.parent:  # measured there, on the same texts: they are part of its key
+        before = {what: score_.after for what, score_ in start.parent.bits_per_byte.items()}
+    else:
+        say("measuring the model before training")
+        before = {what: score_.bits_per_byte for what, score_ in score(model, tokenizer).items()}
+
+    def ask() -> str:
+        assert question
+        return talk.answer(model, tokenizer, question["messages"], max_new_tokens=recipe.evaluate.max_new_tokens)
+
+    answers = question and question | {"before": ask()}
+    data, run = _trainer(stage)(model, tokenizer, corpus, recipe, machine, root / "work" / "train" / recipe.name)
+    say("measuring the model after training")
+    after = score(model, tokenizer)
+    if answers:
+        answers |= {"after": ask()}
+        if start.parent:
+            answers |= {"base": (_answers(root, recipe.name, "cpt") or {}).get("before", "")}
+        _keep_answers(root, recipe.name, stage, answers)
+
+    with publish.appearing(folder) as staging:
+        base_model.save(model, tokenizer, staging)
+        manifest = TrainingManifest.model_validate(
+            {
+                "name": recipe.name,
+                "stage": stage,
+                "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+                "key": key,
+                "corpus": {
+                    "name": corpus.name, "version": corpus.version, "manifest_sha256": corpus.manifest_sha256
+                },
+                "base": {"name": base.name, "source": base.source, "files": base.files},
+                "parent": start.parent
+                and {"stage": "cpt", "training_sha256": manifests.sha256_file(start.folder / "training.json")},
+                "tokenizer_sha256": _tokenizer_sha256(tokenizer),
+                "chat_template_sha256": manifests.sha256_bytes(manifests.canonical(tokenizer.chat_template))
+                if tokenizer.chat_template
+                else None,
+                "recipe": {"given": _publishable(given), "resolved": _publishable(recipe.model_dump())},
+                "seed": recipe.seed,
+                "data": data,
+                "run": run,
+                "bits_per_byte": {
+                    what: {
+                        "documents": s.documents, "tokens": s.tokens, "bytes": s.bytes,
+                        "before": before[what], "after": s.bits_per_byte,
+                    }
+                    for what, s in after.items()
+                },
+                "environment": manifests.environment(),
+                "files": [
+                    {"path": p.name, "bytes": p.stat().st_size, "sha256": manifests.sha256_file(p)}
+                    for p in sorted(staging.iterdir())
+                ],
+                **meter.read(),
+            }
+        )  # fmt: skip
+        for file in manifest.files:
+            _sync(staging / file.path)
+        manifests.write_atomic(staging / "training.json", manifests.canonical(manifest.dump()))
+    return manifest
+
+
+def _trainer(stage: Stage) -> Callable[..., tuple[dict[str, Any], dict[str, Any]]]:
+    from train.cpt import train_cpt
+    from train.sft import train_sft
+
+    return {"cpt": train_cpt, "sft": train_sft}[stage]
+
+
+def _scorer(recipe: TrainRecipe, corpus: BoundCorpus, root: Path) -> Callable[..., dict[str, measure.Score]]:
+    """Read the two texts once; the returned function scores a model on both."""
+    want = recipe.evaluate
+    texts = {
+        "heldout": measure.within(corpus.read("pretrain", "test", ["record", "text"]), want.heldout_bytes),
+        "general": [measure.general_text(want.general_text, root, limit=want.general_bytes)],
+    }
+
+    def score(model: Any, tokenizer: Any) -> dict[str, measure.Score]:
+        window = min(want.window, model.config.max_position_embeddings)
+        return {what: measure.bits_per_byte(model, tokenizer, t, window=window) for what, t in texts.items()}
+
+    return score
+
+
+def _question(recipe: TrainRecipe, corpus: BoundCorpus, tokenizer: Any) -> dict[str, Any] | None:
+    """The one prompt answered before and after: the recipe's, or the first of the test split that fits the window.
+
+    None when the corpus holds no instructions, or none that fits.
+    """
+    want = recipe.evaluate
+    if want.prompt != "from_corpus":
+        return {"prompt": want.prompt, "messages": [{"role": "user", "content": want.prompt}]}
+    if ("instruct", "test") not in corpus.files:
+        return None
+    for messages in corpus.read("instruct", "test", ["record", "messages"])["messages"].to_list():
+        *asked, reference = messages
+        prompt = asked[-1]["content"]
+        if len(measure.encode(tokenizer, prompt)) <= want.window:
+            return {"prompt": prompt, "reference": reference["content"], "messages": asked}
+    say("no held-out instruction fits evaluate.window: no answer is generated")
+    return None
+
+
+def _answers_path(root: Path, name: str, stage: str) -> Path:
+    return root / "work" / "train" / name / f"{stage}-answers.json"
+
+
+def _keep_answers(root: Path, name: str, stage: str, answers: dict[str, Any]) -> None:
+    path = _answers_path(root, name, stage)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    manifests.write_atomic(path, manifests.canonical({k: v for k, v in answers.items() if k != "messages"}))
+
+
+def _answers(root: Path, name: str, stage: str) -> dict[str, str] | None:
+    try:
+        return dict(json.loads(_answers_path(root, name, stage).read_bytes()))
+    except (OSError, ValueError):
+        return None
+
+
+def _summary(done: TrainingManifest, start: Start, root: Path, *, up_to_date: bool) -> dict[str, Any]:
+    """What the command prints and returns as JSON."""
+    model = f"models/{done.name}/{done.stage}"
+    base = (start.parent or done).bits_per_byte
+    return {
+        "name": done.name,
+        "stage": done.stage,
+        "up_to_date": up_to_date,
+        "model": model,
+        "start": start.label,
+        "corpus": done.corpus.model_dump(),
+        "data": done.data,
+        "bits_per_byte": {
+            what: score.model_dump() | {"base": base[what].before} for what, score in done.bits_per_byte.items()
+        },
+        "answer": _answers(root, done.name, done.stage),
+        "tokens_seen": done.run.tokens_seen,
+        "tokens_per_second": done.run.tokens_per_second,
+        "wall_seconds": done.wall_seconds,
+        "cpu_seconds": done.cpu_seconds,
+        "peak_memory_bytes": done.peak_memory_bytes,
+        "next": f"clinicorpus train generate {model}"
+        if done.stage == "sft"
+        else "clinicorpus train sft, with the same recipe",
+    }
+
+
+def _tokenizer_sha256(tokenizer: Any) -> str:
+    """Digest of the vocabulary, merges and rules, as the fast tokenizer serialises them."""
+    return manifests.sha256_bytes(tokenizer.backend_tokenizer.to_str().encode())
+
+
+def _publishable(recipe: dict[str, Any]) -> dict[str, Any]:
+    """The recipe without what may point to a person or a machine: paths cut to their last part, no prompt."""
+    out: dict[str, Any] = {}
+    for key, value in recipe.items():
+        if isinstance(value, dict):
+            out[key] = _publishable(value)
+        elif key in ("base", "corpus", "general_text", "chat_template") and isinstance(value, str):
+            out[key] = Path(value).name
+        elif key == "prompt" and value != "from_corpus":
+            out[key] = "withheld"
+        else:
+            out[key] = value
+    return out
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
