@@ -109,7 +109,7 @@ def test_every_row_read_ends_somewhere(built):
 
 
 def test_released_files_hold_the_allowed_columns_ordered_by_key(built):
-    folder, result = built
+    _folder, result = built
     for entry in result["files"]:
         if entry["path"].endswith(".parquet"):
             frame = pl.read_parquet(Path(result["corpus"]) / entry["path"])
@@ -123,7 +123,7 @@ def test_released_files_hold_the_allowed_columns_ordered_by_key(built):
 
 
 def test_no_patient_stands_in_two_splits(built):
-    folder, result = built
+    _folder, result = built
     seen = {}
     for entry in result["files"]:
         if entry["path"].endswith(".parquet"):

@@ -27,7 +27,8 @@ def test_all_mistakes_are_told_at_once_with_key_value_and_what_is_allowed(tmp_pa
     told = error.value.cause
     assert "5 mistakes" in error.value.what
     assert "'Bad Name'" in told
-    assert "source.kind: 'xml'" in told and "'parquet'" in told
+    assert "source.kind: 'xml'" in told
+    assert "'parquet'" in told
     assert "shards: 0" in told
     assert "did you mean min_words?" in told
     assert "stages.split.test: 2.0" in told

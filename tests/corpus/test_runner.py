@@ -40,7 +40,7 @@ def test_a_line_closes_in_records_and_characters():
     ids=["silent drop", "wrong record", "unknown reason", "dropped and kept", "twice", "unknown record", "silent edit"],
 )
 def test_a_stage_that_does_not_account_is_stopped(outcome):
-    with pytest.raises(ValueError, match="stage|reasons"):
+    with pytest.raises(ValueError, match=r"stage|reasons"):
         account(BEFORE, outcome)
 
 

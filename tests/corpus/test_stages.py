@@ -141,7 +141,7 @@ def test_sealed_non_members_make_no_instructions():
 
 def test_every_stage_has_the_names_the_runner_asks_for():
     for name, module in STAGES.items():
-        assert module.NAME == name
+        assert name == module.NAME
         assert module.SCOPE in ("note", "patient", "corpus")
         assert module.Params().model_config["frozen"]
         assert {"READS", "WRITES", "LIBRARIES", "KEEP", "apply"} <= set(vars(module))
