@@ -41,6 +41,7 @@ Set = Annotated[list[str] | None, typer.Option("--set", help="Override one key o
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; by default one for each core.")]
 HERE = Path(".")
+JSON_LINES, PARQUET = (".jsonl", ".ndjson", ".json"), (".parquet", ".pq")
 
 
 def _console() -> Any:
@@ -260,19 +261,25 @@ def _say_rejected(rejected: dict[str, int]) -> None:
         _console().print(f"rows left out: {told}")
 
 
+def _check_out(out: Path, input: Path) -> None:
+    """Refuse, before any work, an output that could not be written or that would replace the notes."""
+    if not out.name.endswith((*JSON_LINES, *PARQUET)):
+        raise UserError("format of --out not known by its name", value=out.name, cause="known: .jsonl, .parquet")
+    if not out.parent.is_dir() or out.is_dir():
+        raise UserError("the output cannot be written", value=out, cause="no such folder, or a folder of this name")
+    if out.exists() and input.exists() and out.samefile(input):
+        raise UserError("--out is the file of notes itself", value=out, next="name another --out")
+
+
 def _write_table(frame: pl.DataFrame, out: Path) -> None:
     """Write JSON lines or Parquet, by the name of `out`; the name appears only when the file is whole."""
     partial = out.with_name(f".{out.name}.partial")
     try:
-        if out.name.endswith((".jsonl", ".ndjson", ".json")):
+        if out.name.endswith(JSON_LINES):
             frame.write_ndjson(partial)
-        elif out.name.endswith((".parquet", ".pq")):
-            frame.write_parquet(partial)
         else:
-            raise UserError("format of --out not known by its name", value=out.name, cause="known: .jsonl, .parquet")
+            frame.write_parquet(partial)
         partial.replace(out)
-    except UserError:
-        raise
     except Exception as error:
         from corpus.engine import is_disk_full
 
@@ -289,6 +296,7 @@ def deid_detect(
     input: Annotated[Path, typer.Argument(metavar="IN")], out: Annotated[Path, typer.Option()], workers: Workers = None
 ) -> None:
     """Find identifiers in a table of notes (JSON lines, CSV or Parquet with note_id and text); write spans, one line a note."""
+    _check_out(out, input)
     _write_table(_detect(input, workers).select("note_id", "spans"), out)
 
 
@@ -303,6 +311,7 @@ def deid_apply(
     from deid.policy import load_policy
 
     checked = load_policy(policy)
+    _check_out(out, input)
     done = render_frame(placeholders_frame(_detect(input, workers), checked))
     _write_table(done.select("note_id", "text", "spans"), out)
 
@@ -325,11 +334,11 @@ def dedupe_run(
         raise UserError("--threshold must lie above 0 and not above 1", value=threshold)
     notes, rejected = read_table(input)
     _say_rejected(rejected)
-    kept, ledger = run(notes, ExactParams(), NearParams(threshold=threshold, link_threshold=min(0.5, threshold)))
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError("the folder cannot be made", value=f"{out}: {error.strerror}") from None
+    kept, ledger = run(notes, ExactParams(), NearParams(threshold=threshold, link_threshold=min(0.5, threshold)))
     _write_table(ledger, out / "ledger.parquet")
     _write_table(kept.select("note_id"), out / "kept.parquet")
     _console().print(f"{notes.height:,} notes: {kept.height:,} kept, {ledger.height:,} dropped → {out}")
@@ -422,12 +431,12 @@ def audit_corpus(
     """Verify sealed manifests (all of them by default): digests, closing sums, schema, chain. Exit 1 on any miss."""
     from rich.table import Table
 
-    from manifests import sealed, verify
+    from manifests import sealed, strays, verify
 
-    paths = manifest or sealed(root)
-    if not paths:
+    results = [(path, verify(path, root)) for path in manifest or sealed(root)]
+    results += [] if manifest else [(path, [problem]) for path, problem in strays(root)]
+    if not results:
         raise UserError("nothing to audit", value=root, cause="no sealed corpus in this workspace", next="make corpus")
-    results = [(path, verify(path, root)) for path in paths]
     if as_json:
         _print_json([{"manifest": str(path), "problems": problems} for path, problems in results])
     else:
@@ -436,11 +445,7 @@ def audit_corpus(
             table.add_column(title)
         for path, problems in results:
             for i, problem in enumerate(problems or [""]):
-                first = (
-                    (path.parent.parent.name, path.parent.name, "FAILED" if problems else "verified")
-                    if not i
-                    else ("", "", "")
-                )
+                first = (*path.absolute().parts[-3:-1], "FAILED" if problems else "verified") if not i else ("", "", "")
                 table.add_row(*first, problem)
         from rich.console import Console
 

@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import shutil
+import sqlite3
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -89,6 +90,11 @@ def build(recipe: Recipe, given: Json, workspace: Workspace, progress: Progress)
         measure.policy_block(params["deid.placeholders"])
         tokenizer = sha256_file(tokenizer_file(recipe.release.tokenizer))
         keys, notices = build_keys(recipe, workspace)
+        if recipe.crosswalk_seed is None and not workspace.crosswalk.exists() and sealed(workspace.root, recipe.name):
+            notices.append(
+                "work/crosswalk.sqlite was not there: patients get other codes, and other places in the split, than "
+                "in the versions sealed before; restore it from a backup if that is not meant"
+            )
         try:
             with local_engine(recipe.worker_count()) as engine:
                 progress.start("read notes", 1, fresh=1)
@@ -107,8 +113,8 @@ def build(recipe: Recipe, given: Json, workspace: Workspace, progress: Progress)
                         }
                     )
                 )  # fmt: skip
-                write_atomic(folder / "needed.json", canonical(sorted(run.used | read.used)))
-                before = _sealed_as(folder, identity)
+                _write_pages(folder, read, run.states, run.used | read.used)
+                before = _sealed_as(folder).get(identity)
                 if before and not run.ran and not read.fresh:
                     manifest = version_folder(workspace.root, recipe.name, before) / "manifest.json"
                     if manifest.is_file() and not verify(manifest, workspace.root):
@@ -120,6 +126,11 @@ def build(recipe: Recipe, given: Json, workspace: Workspace, progress: Progress)
         except Exception as error:
             if is_disk_full(error):
                 raise disk_full() from None
+            if isinstance(error, sqlite3.DatabaseError):
+                raise UserError(
+                    "the crosswalk cannot be read", value=workspace.crosswalk, cause="the file is damaged",
+                    next="put back a backup of it: without it nobody gets the same code again",
+                ) from None  # fmt: skip
             if not isinstance(error, OSError):
                 raise
             raise UserError(
@@ -131,16 +142,17 @@ def build(recipe: Recipe, given: Json, workspace: Workspace, progress: Progress)
 def remove_partials(workspace: Workspace, name: str) -> None:
     """Remove what a killed build left half-written. Called under the lock, so nobody else is writing."""
     roots = (workspace.build(name), workspace.root / "corpora" / name, workspace.root / "manifests" / "versions" / name)
+    # A kill between the two renames: the files have their name, their manifest has not. Nothing else is removed from
+    # corpora/: a version whose manifest is only elsewhere (another branch, another machine) is not ours to delete.
+    corpora, manifests = roots[1:]
+    for unsealed in manifests.glob(".partial-*"):
+        if not (version := unsealed.with_name(unsealed.name.removeprefix(".partial-"))).exists():
+            shutil.rmtree(corpora / version.name, ignore_errors=True)
     for root in roots:
         for partial in root.rglob(".partial-*") if root.is_dir() else ():
             shutil.rmtree(partial, ignore_errors=True)
     for leftover in workspace.temporary.iterdir():
         shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
-    # Files of a version whose manifest was never sealed: a kill between the two renames.
-    corpora = workspace.root / "corpora" / name
-    for version in corpora.iterdir() if corpora.is_dir() else ():
-        if not (version_folder(workspace.root, name, version.name) / "manifest.json").is_file():
-            shutil.rmtree(version)
 
 
 def _content(resolved: Json) -> Json:
@@ -155,20 +167,16 @@ def _digests(states: Sequence[ShardState]) -> list[str]:
     return digests
 
 
-def _sealed_as(folder: Path, identity: str) -> str | None:
+def _sealed_as(folder: Path) -> dict[str, str]:
+    """Versions by identity of the build; empty where the file is not there or damaged."""
     try:
-        versions: dict[str, str] = json.loads((folder / "sealed.json").read_bytes())
-    except (OSError, ValueError):
-        return None
-    return versions.get(identity)
+        return dict(json.loads((folder / "sealed.json").read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return {}
 
 
 def _remember(folder: Path, identity: str, version: str) -> None:
-    try:
-        versions = json.loads((folder / "sealed.json").read_bytes())
-    except (OSError, ValueError):
-        versions = {}
-    write_atomic(folder / "sealed.json", canonical({**versions, identity: version}))
+    write_atomic(folder / "sealed.json", canonical({**_sealed_as(folder), identity: version}))
 
 
 def _stage_lines(recipe: Recipe, read: Ingested, states: Sequence[ShardState]) -> list[Json]:
@@ -285,8 +293,6 @@ def _release(
     body["files"].append(_plain_entry(report, "manifest", "report"))
     manifest = CorpusManifest.model_validate(body)
     write_atomic(manifests_staging / "manifest.json", canonical(manifest.dump()))
-    write_examples(workspace.build(name) / "examples.html", states)
-    write_ledger(workspace.build(name) / "ledger.parquet", read, states)
     for path in (
         manifests_staging,
         *manifests_staging.iterdir(),
@@ -303,6 +309,18 @@ def _release(
     if problems:
         raise UserError("the sealed corpus does not verify", value="; ".join(problems), exit_code=1)
     return Built(sealed_folder / "manifest.json", final, version, "sealed", tuple(notices))
+
+
+def _write_pages(folder: Path, read: Ingested, states: Sequence[ShardState], used: frozenset[str]) -> None:
+    """Ledger and examples of this run, unless they stand there; last, which outputs they and the release rest on."""
+    pages = folder / "ledger.parquet", folder / "examples.html"
+    if sorted(used) != _needed(folder) or not all(page.is_file() for page in pages):
+        partial = folder / ".partial-page"
+        write_ledger(partial, read, states)
+        partial.replace(pages[0])
+        write_examples(partial, states)
+        partial.replace(pages[1])
+        write_atomic(folder / "needed.json", canonical(sorted(used)))
 
 
 def write_ledger(path: Path, read: Ingested, states: Sequence[ShardState]) -> None:
@@ -427,7 +445,7 @@ def clean(workspace: Workspace) -> Json:
 def _needed(folder: Path) -> list[str]:
     try:
         return list(json.loads((folder / "needed.json").read_bytes()))
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError):
         return []
 
 

@@ -28,6 +28,8 @@ from corpus.zones import Workspace
 from manifests.canonical import canonical, sha256_bytes, sha256_file
 
 COLUMNS = ("record", "patient", "group", *(c for c in NOTE_COLUMNS if c not in ("note_id", "patient_id")))
+# A type of note on fewer patients than this is withheld: it may be a title that somebody typed, with a name in it.
+FEWEST_PATIENTS = 11
 SHARD_SCHEMA = pa.schema([(name, pa.string()) for name in COLUMNS])
 
 
@@ -102,7 +104,13 @@ def _first(note_id: str, seen: set[str]) -> bool:
     return first
 
 
-def _write_shards(folder: Path, batches: Iterator[Batch], coder: _Coder, shards: int) -> Json:
+def _rare_types(ids: pl.DataFrame) -> pl.DataFrame:
+    """note_type: those on fewer than FEWEST_PATIENTS patients (notes, where the source names no patients)."""
+    patients = ids.filter(pl.col("note_type").is_not_null()).group_by("note_type").agg(pl.col("patient").n_unique())
+    return patients.filter(pl.col("patient") < FEWEST_PATIENTS).select("note_type")
+
+
+def _write_shards(folder: Path, batches: Iterator[Batch], coder: _Coder, shards: int, *, keep_rare_types: bool) -> Json:
     writers = [pq.ParquetWriter(folder / f"unsorted-{i:05d}", SHARD_SCHEMA) for i in range(shards)]
     ids, rejected = [], []
     seen: set[str] = set()
@@ -115,20 +123,24 @@ def _write_shards(folder: Path, batches: Iterator[Batch], coder: _Coder, shards:
         rejected += [batch.rejected, rejected_frame([(-1, "reader.duplicate_id")] * again)]
         notes = _coded(batch.notes.filter(mask), coder)
         with_patient += notes["patient_id"].count()
-        ids.append(notes.select("record", "patient", "note_id", "patient_id"))
+        ids.append(notes.select("record", "patient", "note_id", "patient_id", "note_type"))
         chars += int(notes["text"].str.len_chars().sum() or 0)
         place = notes["patient"].str.slice(0, 8).str.to_integer(base=16, dtype=pl.Int64) % shards
         for place_of, part in (
             notes.select(COLUMNS).with_columns(_shard=place).partition_by("_shard", as_dict=True).items()
         ):
             writers[int(place_of[0])].write_table(part.select(COLUMNS).to_arrow().cast(SHARD_SCHEMA))
+    all_ids, all_rejected = pl.concat(ids), pl.concat(rejected)
+    rare = _rare_types(all_ids.head(0) if keep_rare_types else all_ids)
+    withheld = all_ids.join(rare, on="note_type", how="semi").height
+    common = pl.when(~pl.col("note_type").is_in(rare["note_type"].implode())).then("note_type").alias("note_type")
     for index, writer in enumerate(writers):
         writer.close()
         unsorted = folder / f"unsorted-{index:05d}"
-        pl.read_parquet(unsorted).sort("record").write_parquet(folder / f"shard-{index:05d}.parquet")
+        shard = pl.read_parquet(unsorted).with_columns(common).sort("record")
+        shard.write_parquet(folder / f"shard-{index:05d}.parquet")
         unsorted.unlink()
-    all_ids, all_rejected = pl.concat(ids), pl.concat(rejected)
-    all_ids.sort("record").write_parquet(folder / "ids.parquet")
+    all_ids.drop("note_type").sort("record").write_parquet(folder / "ids.parquet")
     all_rejected.write_parquet(folder / "rejected.parquet")
     dropped = dict(sorted(all_rejected["reason"].value_counts().iter_rows()))
     return {
@@ -138,7 +150,7 @@ def _write_shards(folder: Path, batches: Iterator[Batch], coder: _Coder, shards:
             "created": {}, "dropped": dropped,
             # Characters are counted from the first parsed text on: a malformed line has none.
             "chars_in": 0, "chars_out": chars, "inserted": {"reader.read": chars} if chars else {}, "removed": {},
-            "details": {},
+            "details": {"rare_note_types": {"types": rare.height, "notes": withheld}},
         },
     }  # fmt: skip
 
@@ -156,10 +168,13 @@ def ingest(recipe: Recipe, workspace: Workspace, keys: Keys) -> Ingested:
     """Read the source into shards by patient, or find that this was done already."""
     files, kind, hospital = source_files(recipe, workspace)
     digests = [sha256_file(file) for file in files]
+    keep_rare_types = hospital is not None or recipe.source.public
     key = sha256_bytes(
         canonical(
             {
-                "code": code_digest("corpus.ingest"), "files": digests, "key": keys.id, "shards": recipe.shards,
+                "code": code_digest("corpus.ingest"), "kind": kind, "suffixes": [file.suffixes for file in files],
+                "files": digests, "key": keys.id, "shards": recipe.shards,
+                "keep_rare_types": keep_rare_types,
                 "fields": recipe.source.fields, "restore_sections": recipe.source.restore_sections,
                 "crosswalk_seed": recipe.crosswalk_seed, "namespace": recipe.name,
             }
@@ -174,9 +189,12 @@ def ingest(recipe: Recipe, workspace: Workspace, keys: Keys) -> Ingested:
             coder = _Coder(crosswalk, recipe.name, keys)
             path = files[0] if hospital else recipe.source.path
             assert path is not None
-            record = finish(
-                folder, key, lambda partial: _write_shards(partial, _read(recipe, path, kind), coder, recipe.shards)
-            )
+
+            def write(partial: Path) -> Json:
+                batches = _read(recipe, path, kind)
+                return _write_shards(partial, batches, coder, recipe.shards, keep_rare_types=keep_rare_types)
+
+            record = finish(folder, key, write)
         finally:
             crosswalk.close()
     if not record["stage"]["records_out"]:

@@ -49,6 +49,13 @@ def input_files(path: Path, kind: str) -> list[Path]:
     """The files to read, sorted by name. Raises UserError for a missing path or a folder without such files."""
     if path.is_dir():
         files = sorted(p for p in path.iterdir() if p.is_file() and p.name.lower().endswith(SUFFIXES[kind]))
+        others = [p for p in path.iterdir() if p.is_file() and p not in files and _has_format(p)]
+        if files and others:
+            raise UserError(
+                "the folder holds files of notes in more than one format", value=path,
+                cause=f"{len(files)} of kind {kind}, {len(others)} of another",
+                next="read each format from a folder of its own",
+            )  # fmt: skip
         if not files:
             raise UserError(
                 f"no {kind} files in the folder",
@@ -61,6 +68,10 @@ def input_files(path: Path, kind: str) -> list[Path]:
             "no such file of notes", value=path, next="check source.path, or give NOTES=<file> to make corpus"
         )
     return [path]
+
+
+def _has_format(path: Path) -> bool:
+    return any(path.name.lower().endswith(suffixes) for suffixes in SUFFIXES.values())
 
 
 def _open(path: Path) -> IO[bytes]:
@@ -76,14 +87,30 @@ def _broken(path: Path, problem: str) -> UserError:
     )  # fmt: skip
 
 
-def _text_or_none(value: Any) -> str | None:
-    return None if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+def _text_or_none(name: str, value: Any) -> str | None:
+    """Text of a column. NaN and blanks mean "nothing" in exports: taken as values they would be one big patient."""
+    if name in ("note_id", "text"):
+        return str(value)
+    if value is None or value != value or (isinstance(value, str) and not value.strip()):
+        return None
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _encodable(record: dict[str, str | None]) -> bool:
+    """False for a lone surrogate, which JSON can spell and UTF-8 cannot."""
+    try:
+        for value in record.values():
+            (value or "").encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _read_jsonl(path: Path, fields: dict[str, str], keep_empty: bool) -> Iterator[Batch]:
     notes: list[dict[str, str | None]] = []
     rejected: list[tuple[int, str]] = []
     read = 0
+    unseen = {theirs for ours, theirs in fields.items() if ours != theirs}
     try:
         with _open(path) as file:
             for number, line in enumerate(file, 1):
@@ -101,6 +128,8 @@ def _read_jsonl(path: Path, fields: dict[str, str], keep_empty: bool) -> Iterato
                 if not isinstance(row, dict):
                     rejected.append((number, "reader.malformed"))
                     continue
+                if unseen:
+                    unseen -= row.keys()
                 record = {name: row.get(fields.get(name, name)) for name in NOTE_COLUMNS}
                 if isinstance(record["note_id"], int) and not isinstance(record["note_id"], bool):
                     record["note_id"] = str(record["note_id"])
@@ -108,12 +137,22 @@ def _read_jsonl(path: Path, fields: dict[str, str], keep_empty: bool) -> Iterato
                 if reason:
                     rejected.append((number, reason))
                     continue
-                notes.append({name: _text_or_none(value) for name, value in record.items()})
+                note = {name: _text_or_none(name, value) for name, value in record.items()}
+                if not _encodable(note):
+                    rejected.append((number, "reader.invalid_utf8"))
+                    continue
+                notes.append(note)
                 if len(notes) >= BATCH:
                     yield Batch(pl.DataFrame(notes, schema=SCHEMA), rejected_frame(rejected))
                     notes, rejected = [], []
     except (OSError, EOFError, zlib.error) as error:
         raise _broken(path, f"{type(error).__name__} after line {read}") from None
+    if read and unseen:
+        # Without this a mistyped patient_id would mean: no patients, and a split that keeps none of them together.
+        raise UserError(
+            "source.fields names fields that no line of the file has", value=", ".join(sorted(unseen)),
+            next="correct source.fields",
+        )  # fmt: skip
     yield Batch(pl.DataFrame(notes, schema=SCHEMA), rejected_frame(rejected))
 
 
@@ -126,25 +165,52 @@ def _wrong(record: dict[str, Any], keep_empty: bool) -> str | None:
     if text is None or not text.strip():
         record["text"] = text or ""
         return None if keep_empty else "reader.empty"
-    try:
-        text.encode("utf-8")
-        note_id.encode("utf-8")
-    except UnicodeEncodeError:  # a lone surrogate, which JSON can spell and UTF-8 cannot
-        return "reader.invalid_utf8"
     return None
+
+
+def _utf8_or_none(value: bytes | None) -> str | None:
+    try:
+        return None if value is None else value.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def _text_column(table: pl.DataFrame, name: str, path: Path) -> pl.Series:
+    """A column as text, null where it is absent, is NaN, or holds bytes that are not UTF-8."""
+    if name not in table.columns:
+        return pl.Series([None] * table.height, dtype=pl.String)
+    column = table[name]
+    if column.dtype == pl.Binary:  # one by one: a single wrong byte fails the cast of a whole column
+        return pl.Series(map(_utf8_or_none, column.to_list()), dtype=pl.String)
+    try:
+        return (column.fill_nan(None) if column.dtype.is_float() else column).cast(pl.String)
+    except pl.exceptions.PolarsError:
+        raise UserError(
+            "a column of the file of notes holds no text", value=f"{path.name}: {name} is {column.dtype}",
+            next="export it as text, or name another one in source.fields",
+        ) from None  # fmt: skip
 
 
 def _from_table(table: pl.DataFrame, fields: dict[str, str], first_row: int, path: Path, keep_empty: bool) -> Batch:
     wanted = {name: fields.get(name, name) for name in NOTE_COLUMNS}
     check_columns(table.columns, wanted, path)
-    frame = table.select(
-        (
-            pl.col(theirs).cast(pl.String, strict=False) if theirs in table.columns else pl.lit(None, dtype=pl.String)
-        ).alias(ours)
+    columns = {ours: _text_column(table, theirs, path) for ours, theirs in wanted.items()}
+    undecoded = [
+        columns[ours].is_null() & table[theirs].is_not_null()
         for ours, theirs in wanted.items()
-    ).with_row_index("input_row", offset=first_row)
+        if table.schema.get(theirs) == pl.Binary
+    ]
+    optional = [name for name in NOTE_COLUMNS if name not in ("note_id", "text")]
+    frame = (
+        pl.DataFrame(columns)
+        .with_columns(pl.when(pl.col(name).str.strip_chars() != "").then(name).alias(name) for name in optional)
+        .with_columns(_undecoded=pl.any_horizontal(pl.lit(False), *undecoded))
+        .with_row_index("input_row", offset=first_row)
+    )
     reason = (
-        pl.when(pl.col("note_id").is_null() | (pl.col("note_id") == ""))
+        pl.when("_undecoded")
+        .then(pl.lit("reader.invalid_utf8"))
+        .when(pl.col("note_id").is_null() | (pl.col("note_id") == ""))
         .then(pl.lit("reader.no_id"))
         .when((pl.col("text").is_null() | (pl.col("text").str.strip_chars() == "")) & (not keep_empty))
         .then(pl.lit("reader.empty"))
@@ -155,7 +221,10 @@ def _from_table(table: pl.DataFrame, fields: dict[str, str], first_row: int, pat
 
 
 def check_columns(columns: list[str], wanted: dict[str, str], path: Path) -> None:
-    """Raise UserError when the column of note_id or text, or one that `fields` names, is not there."""
+    """Raise UserError when the column of note_id or text, or one that `fields` names, is not there, or twice."""
+    twice = [c for c in wanted.values() if columns.count(c) > 1 or f"{c}_duplicated_0" in columns]
+    if twice:
+        raise UserError("the file of notes has columns of the same name", value=f"{path.name}: {', '.join(twice)}")
     missing = [
         f"{ours} (as {theirs})" if ours != theirs else ours
         for ours, theirs in wanted.items()
@@ -164,9 +233,16 @@ def check_columns(columns: list[str], wanted: dict[str, str], path: Path) -> Non
     if missing:
         raise UserError(
             "columns are missing in the file of notes", value=", ".join(missing),
-            cause=f"{path.name} has {len(columns)} columns: {', '.join(sorted(columns)[:20])}",
+            cause=f"{path.name} has {len(columns)} columns: {_shown(columns)}",
             next="name them in source.fields, for example fields: {text: NOTE_TEXT}",
         )  # fmt: skip
+
+
+def _shown(columns: list[str]) -> str:
+    """Names of columns for an error. Where the header is missing the "names" are the first note: then none."""
+    if all(re.fullmatch(r"[A-Za-z_]\w{0,40}|", name) for name in columns):
+        return ", ".join(sorted(columns)[:20])
+    return "names withheld, because the first line may be a note and no header"
 
 
 def _read_csv(path: Path, fields: dict[str, str], keep_empty: bool) -> Iterator[Batch]:
@@ -184,7 +260,7 @@ def _read_csv(path: Path, fields: dict[str, str], keep_empty: bool) -> Iterator[
             next="iconv -f WINDOWS-1252 -t UTF-8",
         ) from None  # fmt: skip
     try:
-        table = pl.read_csv(data, infer_schema=False, separator="\t" if tabs else ",")
+        table = pl.read_csv(data, infer_schema=False, separator="\t" if tabs else ",", raise_if_empty=False)
     except pl.exceptions.PolarsError as error:
         raise _broken(path, f"{type(error).__name__}: rows with another number of fields than the header") from None
     for start in range(0, max(table.height, 1), BATCH):
@@ -203,6 +279,8 @@ def _read_parquet(path: Path, fields: dict[str, str], keep_empty: bool) -> Itera
             assert isinstance(table, pl.DataFrame)
             yield _from_table(table, fields, row, path, keep_empty)
             row += part.num_rows
+        if row == 1:
+            yield Batch(pl.DataFrame(schema=SCHEMA), rejected_frame([]))
     except (pa.ArrowException, OSError) as error:
         raise _broken(path, type(error).__name__) from None
 

@@ -7,6 +7,7 @@ is allowed. `--set key=value` overrides one key; the JSON Schema for editors is 
 from __future__ import annotations
 
 import difflib
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from clinicorpus_errors import UserError
 from corpus.stage import StageParams
 from corpus.stages import STAGES
+from corpus.tokens import DEFAULT
+from corpus.zones import RESERVED
 
 
 class Section(BaseModel):
@@ -112,6 +115,8 @@ class Recipe(Section):
         synthetic = self.source.kind == "synthetic"
         if self.crosswalk_seed is not None and not (synthetic or self.source.public):
             raise ValueError("crosswalk_seed is for synthetic or public sources: nonces of patients must be random")
+        if self.name in RESERVED:
+            raise ValueError(f"name: work/{self.name} is taken; any name but {', '.join(RESERVED)}")
         if self.key == "demo" and not synthetic:
             raise ValueError("the demo key is known to everybody and refused for any source but the synthetic hospital")
         return self
@@ -130,9 +135,12 @@ class Recipe(Section):
 
 
 def withhold(value: Any) -> Any:
-    """A copy in which every value of a key `path` reads "(withheld)"."""
+    """A copy in which every value that is a path reads "(withheld)": of a key `path`, or a `tokenizer` of one's own."""
     if isinstance(value, dict):
-        return {k: "(withheld)" if k == "path" and v is not None else withhold(v) for k, v in value.items()}
+        return {
+            k: "(withheld)" if k in ("path", "tokenizer") and v not in (None, DEFAULT) else withhold(v)
+            for k, v in value.items()
+        }
     if isinstance(value, (list, tuple)):
         return [withhold(item) for item in value]
     return str(value) if isinstance(value, Path) else value
@@ -182,7 +190,18 @@ def override(data: dict[str, Any], assignments: Sequence[str]) -> dict[str, Any]
             here[part] = dict(below) if isinstance(below, dict) else {}
             here = here[part]
         here[parts[-1]] = value
-    return data
+    return _plain(data)
+
+
+def _plain(data: dict[str, Any]) -> dict[str, Any]:
+    """The same in the types of JSON, which is what a manifest can hold: YAML also has dates, sets and cycles."""
+    try:
+        plain: dict[str, Any] = json.loads(json.dumps(data, default=str))
+    except (TypeError, ValueError, RecursionError):
+        raise UserError(
+            "the recipe is no plain document", cause="an alias that holds itself, or a key that is no text"
+        ) from None
+    return plain
 
 
 def _split_key(key: str) -> list[str]:

@@ -93,7 +93,7 @@ def read_record(folder: Path, key: str) -> Json | None:
         record = json.loads((folder / "record.json").read_bytes())
     except (OSError, ValueError):
         return None
-    if record.get("key") != key:
+    if not isinstance(record, dict) or record.get("key") != key:
         return None
     for name, digest in record["files"].items():
         if not (folder / name).is_file() or sha256_file(folder / name) != digest:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from clinicorpus_errors import UserError
 
+RESERVED = ("tmp", "cache", "lock")  # names in work/ that no corpus can have
+
 
 class Workspace:
     """Paths of one workspace folder. Nothing is created before `enter`."""

@@ -7,7 +7,7 @@ A manifest states what ran and what was measured; it never says that a corpus *i
 from manifests.canonical import canonical, sha256_bytes, sha256_file, write_atomic
 from manifests.corpus_manifest import CorpusManifest
 from manifests.environment import environment
-from manifests.verify import load, verify
+from manifests.verify import load, strays, verify
 from manifests.versions import corpus_folder, newest, predecessor, sealed, version_folder
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "sealed",
     "sha256_bytes",
     "sha256_file",
+    "strays",
     "verify",
     "version_folder",
     "write_atomic",

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from clinicorpus_errors import UserError
 from manifests.canonical import canonical, sha256_file
 from manifests.corpus_manifest import SCHEMA, CorpusManifest
-from manifests.versions import corpus_folder, sealed
+from manifests.versions import corpus_folder, sealed, version_folder
 
 
 def load(path: Path) -> CorpusManifest:
@@ -23,7 +23,9 @@ def load(path: Path) -> CorpusManifest:
         return CorpusManifest.model_validate(data)
     except FileNotFoundError:
         raise UserError("no such manifest", value=path, next="clinicorpus audit corpus") from None
-    except (ValueError, AttributeError) as error:
+    except OSError as error:
+        raise UserError("the manifest cannot be read", value=f"{path}: {error.strerror}") from None
+    except (ValueError, AttributeError, RecursionError) as error:
         wrong = (
             "; ".join(".".join(map(str, e["loc"])) + ": " + e["msg"] for e in error.errors()[:5])
             if isinstance(error, ValidationError)
@@ -36,6 +38,8 @@ def sums(manifest: CorpusManifest) -> list[str]:
     """Closing sums: within each stage, from stage to stage, and from the last stage to the files."""
     problems = []
     previous = None
+    if not manifest.stages:
+        problems.append("names no stage")
     for stage in manifest.stages:
         if stage.records_in + sum(stage.created.values()) != stage.records_out + sum(stage.dropped.values()):
             problems.append(f"{stage.name}: records do not add up")
@@ -58,12 +62,14 @@ def _files(manifest: CorpusManifest, path: Path, root: Path) -> list[str]:
         target = bases[file.zone] / file.path
         if not target.is_file():
             problems.append(f"{file.path}: missing")
+        elif target.resolve() != bases[file.zone].resolve() / file.path:
+            problems.append(f"{file.path}: a link, or outside of the version's folder")
         elif target.stat().st_size != file.bytes or sha256_file(target) != file.sha256:
             problems.append(f"{file.path}: changed since it was sealed")
         elif target.suffix == ".parquet" and pq.read_metadata(target).num_rows != file.rows:
             problems.append(f"{file.path}: holds other than {file.rows} rows")
     named = {file.path for file in manifest.files if file.zone == "corpus"}
-    present = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()} if folder.is_dir() else set()
+    present = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_symlink() or not p.is_dir()}
     problems += [f"{extra}: not in the manifest" for extra in sorted(present - named)]
     return problems
 
@@ -84,17 +90,40 @@ def _chain(manifest: CorpusManifest, path: Path, root: Path) -> list[str]:
     return []
 
 
+def _is_canonical(data: bytes) -> bool:
+    try:
+        return canonical(json.loads(data)) == data
+    except ValueError:  # NaN or a lone surrogate, which JSON reads and canonical JSON refuses
+        return False
+
+
+def strays(root: Path) -> list[tuple[Path, str]]:
+    """What stands where sealed versions stand and is none: (where its manifest would be, what is wrong)."""
+    known = set(sealed(root))
+    found = {}
+    for zone, problem in (
+        ("corpora", "released files without a sealed manifest"),
+        ("manifests/versions", "no manifest of a version in this folder"),
+    ):
+        for folder in sorted(p for p in (root / zone).glob("*/*") if p.is_dir() and not p.name.startswith(".partial-")):
+            manifest = version_folder(root, folder.parent.name, folder.name) / "manifest.json"
+            if manifest not in known:
+                found[manifest] = problem
+    return sorted(found.items())
+
+
 def verify(path: Path, root: Path) -> list[str]:
     """Check one sealed manifest: schema, canonical bytes, place, closing sums, chain, digests of every file.
 
     `root` is the workspace that holds manifests/ and corpora/. Returns the problems, empty when all holds.
     """
+    path = path.absolute()  # its folders must have names, also for `cd` into them
     try:
         manifest = load(path)
     except UserError as error:
         return [str(error)]
     problems = []
-    if canonical(json.loads(path.read_bytes())) != path.read_bytes():
+    if not _is_canonical(path.read_bytes()):
         problems.append("manifest.json is not in canonical form")
     if (path.parent.parent.name, path.parent.name) != (manifest.corpus.name, manifest.corpus.version):
         problems.append(f"stands in the folder of another version than its own {manifest.corpus.version}")

@@ -56,6 +56,10 @@ def predecessor(root: Path, name: str) -> tuple[str, str] | None:
 
 
 def next_version(root: Path, name: str, line: str) -> str:
-    """`line` is MAJOR.MINOR; a sealed version never changes, so each build of other content gets the next patch."""
-    taken = [int(p.parent.name.split(".")[2]) for p in sealed(root, name) if p.parent.name.startswith(f"{line}.")]
+    """`line` is MAJOR.MINOR; a sealed version never changes, so each build of other content gets the next patch.
+
+    A folder of released files whose manifest is not here keeps its number too.
+    """
+    there = [p.parent.name for p in sealed(root, name)] + [p.name for p in corpus_folder(root, name, "").glob("*")]
+    taken = [int(v.split(".")[2]) for v in there if VERSION.fullmatch(v) and v.startswith(f"{line}.")]
     return f"{line}.{max(taken, default=-1) + 1}"

@@ -140,3 +140,16 @@ def test_a_full_disk_is_named_and_leaves_nothing_that_looks_whole(tmp_path, note
     assert not list((tmp_path / "work").rglob("record.json"))
     (tmp_path / "full").unlink()
     assert _run("corpus", "build", "r.yaml", cwd=tmp_path, PYTHONPATH=str(tmp_path)).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("out", "said"), [("notes.jsonl", "the file of notes itself"), ("no/x.jsonl", "no such folder")]
+)
+def test_an_output_that_cannot_be_is_refused_before_any_work(tmp_path, notes, out, said):
+    before = notes.read_bytes()
+    for command in ("detect", "apply"):
+        done = _run("deid", command, "notes.jsonl", "--out", out, cwd=tmp_path)
+        assert done.returncode == 2
+        assert said in done.stderr
+        assert "find identifiers" not in done.stderr
+    assert notes.read_bytes() == before

@@ -121,7 +121,7 @@ MAKERS: dict[str, Callable[[list[Section], str, int], Draft | None]] = {
 
 def _records(row: dict[str, Any], params: Params) -> Iterator[dict[str, Any]]:
     sections = parse(row["text"])
-    for task in params.tasks:
+    for task in dict.fromkeys(params.tasks):
         digest = hashlib.blake2b(f"{row['record']}/{task}".encode(), digest_size=16)
         pick = int.from_bytes(digest.digest()[:4], "big")
         draft = MAKERS[task](sections, row["note_type"] or "", pick)

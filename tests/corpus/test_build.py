@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -192,6 +193,9 @@ def test_one_changed_byte_fails_the_audit_by_name_and_a_build_restores_it(source
         (lambda m: m.pop("policy"), "policy"),
         (lambda m: m.update(extra=1), "extra"),
         (lambda m: m["files"].pop(0), "not in the manifest"),
+        (lambda m: m.update(stages=[]), "names no stage"),
+        (lambda m: m["environment"].update(load=float("nan")), "not in canonical form"),
+        (lambda m: m["files"][0].update(path="../0.1.0/" + m["files"][0]["path"]), "outside of the version's folder"),
     ],
 )
 def test_a_manifest_that_was_tampered_with_fails(built, tmp_path, damage, said):
@@ -206,6 +210,40 @@ def test_a_manifest_that_was_tampered_with_fails(built, tmp_path, damage, said):
     finally:
         path.write_bytes(content)
     assert verify(path, folder) == []
+
+
+def test_a_link_in_place_of_a_file_fails(built, tmp_path):
+    folder, result = built
+    target = Path(result["corpus"]) / "pretrain" / "train-00000-of-00001.parquet"
+    target.rename(tmp_path / "moved")
+    try:
+        target.symlink_to(tmp_path / "moved")
+        assert any("a link" in problem for problem in verify(Path(result["manifest"]), folder))
+    finally:
+        target.unlink()
+        (tmp_path / "moved").rename(target)
+
+
+def test_a_version_whose_manifest_is_gone_is_not_passed_over(source, tmp_path):
+    folder = tmp_path / "gone"
+    manifest = Path(_build(folder, source)["manifest"])
+    (folder / manifest).rename(folder / manifest.with_name("old.json"))
+    audit = _run(folder, "audit", "corpus", check=False)
+    assert audit.returncode == 1
+    assert "0.1.0" in audit.stdout
+    # Its files are not removed either, and its number is not given again.
+    assert _build(folder, source)["version"] == "0.1.1"
+    assert (folder / "corpora" / "ward" / "0.1.0" / "README.md").is_file()
+
+
+def test_files_without_their_manifest_go_after_a_kill_between_the_two_renames(source, tmp_path):
+    folder = tmp_path / "between"
+    result = _build(folder, source)
+    manifest = folder / result["manifest"]
+    manifest.parent.rename(manifest.parent.with_name(".partial-0.1.0"))
+    again = _build(folder, source)
+    assert (again["state"], again["version"]) == ("sealed", "0.1.0")
+    assert _digests(again) == _digests(result)
 
 
 def test_a_changed_predecessor_breaks_the_chain(source, tmp_path):
@@ -333,3 +371,54 @@ def test_help_answers_at_once():
         check=True, capture_output=True, text=True,
     )  # fmt: skip
     assert loaded.stdout.strip() == "[]"
+
+
+def test_damage_in_work_is_repaired_by_the_next_build(source, tmp_path):
+    folder = tmp_path / "damaged"
+    _build(folder, source)
+    ward = folder / "work" / "ward"
+    (ward / "ledger.parquet").unlink()
+    assert _build(folder, source)["state"] == "unchanged"
+    assert pl.read_parquet(ward / "ledger.parquet").height == 65
+    (ward / "sealed.json").write_text("3")
+    (ward / "needed.json").write_text("3")
+    next(ward.rglob("record.json")).write_text("[]")
+    assert _build(folder, source)["state"] == "same"
+    shutil.rmtree(folder / "work")
+    assert _build(folder, source)["state"] == "same"
+    assert pl.read_parquet(ward / "ledger.parquet").height == 65
+
+
+def test_a_lost_or_damaged_crosswalk_is_told(source, tmp_path):
+    folder = tmp_path / "crosswalk"
+    _build(folder, source, crosswalk_seed=None)
+    shutil.rmtree(folder / "work" / "ward")
+    crosswalk = folder / "work" / "crosswalk.sqlite"
+    crosswalk.write_bytes(b"not a database" * 100)
+    done = _run(folder, "corpus", "build", "recipe.yaml", check=False)
+    assert done.returncode == 2
+    assert "the crosswalk cannot be read" in done.stderr
+    crosswalk.unlink()
+    assert "patients get other codes" in re.sub(r"\s+", " ", _run(folder, "corpus", "build", "recipe.yaml").stderr)
+
+
+def test_a_corrected_kind_is_read_again(tmp_path):
+    path = tmp_path / "notes.txt"
+    pl.DataFrame(_rows(6)[:6]).write_csv(path)
+    _recipe(tmp_path, path)
+    assert "no note could be read" in _run(tmp_path, "corpus", "build", "recipe.yaml", check=False).stderr
+    _run(tmp_path, "corpus", "build", "recipe.yaml", "--set", "source.kind=csv")
+
+
+def test_a_type_of_note_that_few_patients_have_is_withheld(tmp_path):
+    rows = [row | {"note_type": f"Letter re {CANARY}" if i % 3 else "clinic"} for i, row in enumerate(_rows()[:60])]
+    rows = [row if int(row["patient_id"][1:]) < 10 else row | {"note_type": "clinic"} for row in rows]
+    path = tmp_path / "n.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    recipe = _recipe(tmp_path, path, crosswalk_seed=None)
+    args = ("corpus", "build", str(recipe), "--set", "source.public=false", "--json")
+    result = json.loads(_run(tmp_path, *args).stdout)
+    types = pl.scan_parquet(tmp_path / result["corpus"] / "pretrain" / "*.parquet").collect()["note_type"]
+    assert set(types) == {"clinic", None}
+    assert CANARY not in Path(result["manifest"]).read_text()
+    assert load(tmp_path / result["manifest"]).stages[0].details == {"rare_note_types": {"types": 1, "notes": 20}}

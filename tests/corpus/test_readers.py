@@ -114,3 +114,72 @@ def test_restoring_sections_never_loses_a_letter_or_digit(text):
         return "".join(c for c in s if c.isalnum() or c in ".:")
 
     assert solid(restore_sections(text)) == solid(text)
+
+
+def test_blanks_and_nan_name_no_patient(tmp_path):
+    lines = ['{"note_id": "a", "text": "x", "patient_id": NaN}', '{"note_id": "b", "text": "x", "patient_id": " "}']
+    (tmp_path / "n.jsonl").write_text("\n".join(lines))
+    frame = {"note_id": [1.0, float("nan"), 2.0], "text": ["x"] * 3, "patient_id": [float("nan"), 1.0, 7.0]}
+    pl.DataFrame(frame).write_parquet(tmp_path / "n.parquet")
+    assert _all(tmp_path / "n.jsonl", "jsonl")[0]["patient_id"].to_list() == [None, None]
+    notes, rejected = _all(tmp_path / "n.parquet", "parquet")
+    assert notes["patient_id"].to_list() == [None, "7.0"]
+    assert rejected.rows() == [(2, "reader.no_id")]
+
+
+def test_a_lone_surrogate_costs_its_line_wherever_it_stands(tmp_path):
+    path = tmp_path / "n.jsonl"
+    path.write_text('{"note_id": "a", "text": "x", "patient_id": "\\ud800"}\n{"note_id": "\\ud800", "text": ""}\n')
+    assert read_table(path)[1] == {"reader.invalid_utf8": 2}
+
+
+def test_parquet_bytes_are_text_where_they_are_utf8(tmp_path):
+    pl.DataFrame({"note_id": [b"a", b"b", b"c"], "text": [b"fine", b"\xff", None]}).write_parquet(
+        tmp_path / "n.parquet"
+    )
+    notes, rejected = _all(tmp_path / "n.parquet", "parquet")
+    assert notes.select("note_id", "text").rows() == [("a", "fine")]
+    assert rejected.rows() == [(2, "reader.invalid_utf8"), (3, "reader.empty")]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+def test_a_file_without_rows_is_an_empty_table(tmp_path, kind):
+    path = tmp_path / f"n.{kind}"
+    frame = pl.DataFrame(schema={"note_id": pl.String, "text": pl.String})
+    {"jsonl": frame.write_ndjson, "csv": frame.write_csv, "parquet": frame.write_parquet}[kind](path)
+    notes, rejected = read_table(path)
+    assert (notes.height, rejected) == (0, {})
+
+
+def test_columns_that_cannot_be_text_are_named(tmp_path):
+    pl.DataFrame({"note_id": ["a"], "text": [["x"]]}).write_parquet(tmp_path / "n.parquet")
+    with pytest.raises(UserError, match="holds no text"):
+        read_table(tmp_path / "n.parquet")
+    (tmp_path / "n.csv").write_text("note_id,text,text\n1,a,b\n")
+    with pytest.raises(UserError, match="columns of the same name"):
+        read_table(tmp_path / "n.csv")
+
+
+def test_a_csv_without_a_header_does_not_show_its_first_note(tmp_path):
+    (tmp_path / "n.csv").write_text("4410001,Seen by Quillworth today\n4410002,Seen again\n")
+    with pytest.raises(UserError, match="columns are missing") as error:
+        read_table(tmp_path / "n.csv")
+    assert "Quillworth" not in error.value.cause
+    assert "4410001" not in error.value.cause
+
+
+def test_a_field_that_no_line_has_is_refused(tmp_path):
+    path = tmp_path / "n.jsonl"
+    path.write_text('{"note_id": "a", "text": "x", "mrn": "1"}\n{"note_id": "b", "text": "x"}\n')
+    assert _all(path, "jsonl", {"patient_id": "mrn"})[0]["patient_id"].to_list() == ["1", None]
+    with pytest.raises(UserError, match="no line of the file has: MRN"):
+        _all(path, "jsonl", {"patient_id": "MRN"})
+
+
+def test_a_folder_of_two_formats_is_refused_not_half_read(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"note_id": "a", "text": "x"}\n')
+    (tmp_path / "readme.txt").write_text("no notes")
+    assert read_table(tmp_path)[0].height == 1
+    (tmp_path / "b.csv").write_text("note_id,text\nb,x\n")
+    with pytest.raises(UserError, match="more than one format"):
+        read_table(tmp_path)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from clinicorpus_errors import UserError
-from corpus.recipe import json_schema, load, override
+from corpus.recipe import Recipe, json_schema, load, override
 
 ROOT = Path(__file__).parents[2]
 
@@ -94,3 +94,39 @@ def test_shipped_recipes_are_valid(name):
 def test_the_schema_for_editors_is_the_one_in_the_tree():
     path = ROOT / "recipes" / "schema" / "corpus.json"
     assert json.loads(path.read_text()) == json_schema(), "clinicorpus corpus schema > recipes/schema/corpus.json"
+
+
+BASE = "name: x\nsource: {kind: jsonl, path: n.jsonl, agreement: 2019-01-01}\n"
+
+
+def test_a_recipe_is_a_plain_document(tmp_path):
+    path = tmp_path / "r.yaml"
+    path.write_text(BASE + "stages: {instruct: {tasks: !!set {impression, diagnosis}}}\n")
+    with pytest.raises(UserError) as error:
+        load(path)
+    assert "stages.instruct.tasks" in error.value.cause
+    path.write_text(BASE + "gold: &a [*a]\n")
+    with pytest.raises(UserError, match="no plain document"):
+        load(path)
+    path.write_text(BASE)
+    assert load(path)[0].source.agreement == "2019-01-01"
+
+
+@pytest.mark.parametrize("name", ["tmp", "cache", "lock"])
+def test_a_name_that_work_needs_is_refused(tmp_path, name):
+    path = tmp_path / "r.yaml"
+    path.write_text(BASE.replace("name: x", f"name: {name}"))
+    with pytest.raises(UserError) as error:
+        load(path)
+    assert f"work/{name} is taken" in error.value.cause
+
+
+def test_no_path_of_a_recipe_is_told(tmp_path):
+    path = tmp_path / "r.yaml"
+    path.write_text(BASE + "release: {tokenizer: MRN4410001/tokenizer.json}\n")
+    recipe, given = load(path)
+    assert "4410001" not in str(recipe.resolved()) + str(given)
+    assert (
+        Recipe.model_validate({"name": "x", "source": {"kind": "synthetic"}}).resolved()["release"]["tokenizer"]
+        == "smollm2"
+    )
