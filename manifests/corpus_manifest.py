@@ -1,10 +1,10 @@
-"""The schema of a corpus manifest. Field texts below become the JSON Schema in manifests/schema/."""
+"""The schema of a corpus manifest. manifests/schema/corpus-manifest-1.json is made from it, for readers without Python."""
 
 from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
 
 SCHEMA = "clinicorpus/corpus-manifest/1"
 
@@ -65,14 +65,14 @@ class Stage(Record):
     code: str
     """SHA-256 over the first-party sources the stage imports."""
     params: dict[str, Any]
-    records_in: int
-    created: dict[str, int]
-    dropped: dict[str, int]
-    records_out: int
-    chars_in: int
-    inserted: dict[str, int]
-    removed: dict[str, int]
-    chars_out: int
+    records_in: NonNegativeInt
+    created: dict[str, NonNegativeInt]
+    dropped: dict[str, NonNegativeInt]
+    records_out: NonNegativeInt
+    chars_in: NonNegativeInt
+    inserted: dict[str, NonNegativeInt]
+    removed: dict[str, NonNegativeInt]
+    chars_out: NonNegativeInt
     details: dict[str, Any] = Field(default_factory=dict)
     """Figures of this stage that are no drop: spans by identifier and action, algorithm versions."""
 

@@ -12,23 +12,31 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 def engine(*, html: bool) -> Environment:
     """Templates of this room; an unknown field is an error, not an empty cell."""
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=html, undefined=StrictUndefined, keep_trailing_newline=True
     )
+    environment.globals |= {"figure": figure, "flat": flat, "rest": rest}
+    return environment
 
 
-def _figure(value: Any) -> str:
+def figure(value: Any) -> str:
+    """A figure as a person reads it."""
     if value is None:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return f"{value:.4f}"
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, list):
-        return " – ".join(_figure(item) for item in value)
+        return " – ".join(figure(item) for item in value)
     return str(value)
+
+
+def rest(figures: dict[str, Any]) -> dict[str, Any]:
+    """What is left of a de-identification measurement beside its table of identifiers."""
+    return {name: value for name, value in figures.items() if name not in ("overall", "identifiers")}
 
 
 def flat(figures: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
@@ -39,5 +47,5 @@ def flat(figures: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
         if isinstance(value, dict):
             rows += flat(value, f"{title} · ")
         else:
-            rows.append((title, _figure(value)))
+            rows.append((title, figure(value)))
     return rows

@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import Any
 
 from manifests.corpus_manifest import CorpusManifest, Stage, suppress
-from manifests.rendering import engine, flat
+from manifests.rendering import engine
 
 KEPT, LOST, MADE = "#1f6f78", "#c8553d", "#d9a441"
 
@@ -70,6 +70,6 @@ def render_report(manifest: CorpusManifest) -> str:
         .get_template("report.html.j2")
         .render(
             m=manifest, first=manifest.stages[0], rows=rows, tokens=sum(f.tokens or 0 for f in manifest.files),
-            funnel=funnel(manifest.stages), actions=actions, flat=flat, show=suppress, share=share,
+            funnel=funnel(manifest.stages), actions=actions, show=suppress, share=share,
         )
     )  # fmt: skip

@@ -193,6 +193,7 @@ def test_one_changed_byte_fails_the_audit_by_name_and_a_build_restores_it(source
         (lambda m: m.pop("policy"), "policy"),
         (lambda m: m.update(extra=1), "extra"),
         (lambda m: m["files"].pop(0), "not in the manifest"),
+        (lambda m: m["stages"][4]["dropped"].update({"filters.short": -1, "filters.garbled": 2}), "greater than"),
         (lambda m: m.update(stages=[]), "names no stage"),
         (lambda m: m["environment"].update(load=float("nan")), "not in canonical form"),
         (lambda m: m["files"][0].update(path="../0.1.0/" + m["files"][0]["path"]), "outside of the version's folder"),
