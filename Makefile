@@ -48,10 +48,10 @@ audit: $(VENV)/.base  ## verify every sealed manifest against the files
 	@$(BIN)/clinicorpus audit corpus
 
 test: $(VENV)/.dev  ## run all tests
-	@$(BIN)/python -m pytest
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 test-fast: $(VENV)/.dev  ## run the tests that take no more than moments
-	@$(BIN)/python -m pytest -m 'not slow'
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m 'not slow'
 
 check: $(VENV)/.dev  ## ruff and mypy
 	@$(BIN)/ruff check .

@@ -9,6 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from tests.command import run_command
+
 COMMAND = str(Path(sys.executable).with_name("clinicorpus"))
 NOTES = [
     {"note_id": "a", "text": "Seen by Dr. Harold Winslow on 03/04/2019. MRN: 4471920. Call 617-555-0188 with results."},
@@ -18,10 +20,11 @@ NOTES = [
 ]
 
 
-def _run(*args, cwd, **extra):
-    env = {**os.environ, **extra}
-    env.pop("CLINICORPUS_TRACEBACK", None)
-    return subprocess.run([COMMAND, *map(str, args)], cwd=cwd, env=env, capture_output=True, text=True)
+def _run(*args, cwd, **environment):
+    if "PYTHONPATH" in environment:  # changes the interpreter: a process of its own
+        env = {**os.environ, **environment}
+        return subprocess.run([COMMAND, *map(str, args)], cwd=cwd, env=env, capture_output=True, text=True)
+    return run_command(cwd, *args, **environment)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 
 from manifests import load, newest, sealed, verify
+from tests.command import run_command
 
 # The installed command, not `python -m`: that puts the current folder first, where manifests/ is no package.
 COMMAND = str(Path(sys.executable).with_name("clinicorpus"))
@@ -69,13 +70,17 @@ def _recipe(folder, source, **keys):
     return path
 
 
-def _run(folder, *args, check=True, **extra):
-    env = {**os.environ, **extra}
-    env.pop("CLINICORPUS_TRACEBACK", None)
-    done = subprocess.run([COMMAND, *args], cwd=folder, env=env, capture_output=True, text=True)
+def _run(folder, *args, check=True):
+    done = run_command(folder, *args)
     if check:
         assert done.returncode == 0, done.stderr
     return done
+
+
+def _run_apart(folder, *args, **environment):
+    """In a process of its own, for tests that change what a process is."""
+    env = {**os.environ, **environment}
+    return subprocess.run([COMMAND, *args], cwd=folder, env=env, capture_output=True, text=True)
 
 
 def _build(folder, source, **keys):
@@ -300,7 +305,7 @@ def test_two_builds_at_once_are_refused(source, tmp_path):
     try:
         environment = dict(os.environ)
         with Workspace(folder).enter():
-            done = _run(folder, "corpus", "build", str(_recipe(folder, source)), check=False)
+            done = _run_apart(folder, "corpus", "build", str(_recipe(folder, source)))
     finally:
         os.umask(old)
         os.environ.clear()
@@ -359,7 +364,7 @@ def test_no_network_is_asked(source, tmp_path):
     folder = tmp_path / "offline"
     folder.mkdir()
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
-    done = _run(folder, "corpus", "build", str(_recipe(folder, source)), PYTHONPATH=path)
+    done = _run_apart(folder, "corpus", "build", str(_recipe(folder, source)), PYTHONPATH=path)
     assert "sealed" in done.stderr
 
 
