@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from typing import Any
 
@@ -47,7 +48,10 @@ def funnel(stages: list[Stage]) -> str:
         .configure_axis(labelFontSize=12, titleFontSize=12, gridColor="#e6eaee", labelColor="#1d2733")
         .configure(font="Helvetica, Arial, sans-serif")
     )
-    return str(vl_convert.vegalite_to_svg(chart.to_json()))
+    svg = str(vl_convert.vegalite_to_svg(chart.to_json()))
+    # Clip paths are numbered on through a process; numbered anew, the same manifest always gives the same page.
+    numbers: dict[str, str] = {}
+    return re.sub(r"\bclip\d+\b", lambda found: numbers.setdefault(found[0], f"clip{len(numbers) + 1}"), svg)
 
 
 def render_report(manifest: CorpusManifest) -> str:
