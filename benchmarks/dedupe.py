@@ -180,10 +180,10 @@ def _use_regex_tokenizer() -> None:
             return word.findall(text)
 
         def sent_tokenize(self, text: str) -> list[str]:
-            raise NotImplementedError
+            raise NotImplementedError  # abstract in datatrove; its MinHash never calls it
 
         def span_tokenize(self, text: str) -> list[tuple[int, int]]:
-            raise NotImplementedError
+            raise NotImplementedError  # abstract in datatrove; its MinHash never calls it
 
     replacement = Regex()
     minhash.load_word_tokenizer = lambda language: replacement

@@ -387,7 +387,7 @@ def _install_again(
 
 # --- plan and clean ------------------------------------------------------------------------------------------
 
-# Measured on two cores of a 2020 server with the demo corpus (benchmarks/results/corpus.md): characters a CPU-second
+# Measured on two cores with the demo corpus (benchmarks/results/corpus.md): characters a CPU-second
 # of the whole line, and bytes in the workspace for each byte of text.
 CHARS_PER_CPU_SECOND = 25_000
 WORK_BYTES_PER_CHAR = 3.0
