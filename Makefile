@@ -7,7 +7,7 @@ NOTES  ?=
 SET    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup corpus train audit test test-fast check bench bundle
+.PHONY: help setup corpus train audit model test test-fast check bench bundle
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,6 +47,9 @@ train: $(VENV)/.model  ## adapt a model on the newest corpus: make train [RECIPE
 audit: $(VENV)/.base  ## verify every sealed manifest against the files
 	@$(BIN)/clinicorpus audit corpus
 
+model: $(VENV)/.base  ## train the model of names and places again; the same bytes for the same versions
+	@$(BIN)/clinicorpus deid train --rounds 22 --patients 120 --out deid/models/clinical_v1
+
 test: $(VENV)/.dev  ## run all tests
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
@@ -61,6 +64,7 @@ check: $(VENV)/.dev  ## ruff and mypy
 bench: $(VENV)/.dev  ## measure speed and quality; tables go to benchmarks/results/
 	@$(BIN)/python benchmarks/dedupe.py
 	@$(BIN)/python benchmarks/corpus.py
+	@$(BIN)/python benchmarks/deid.py
 
 bundle: $(VENV)/.base  ## wheels, recipes and the demo model in bundle/, for a machine without an index
 	@rm -rf bundle && mkdir -p bundle/wheels

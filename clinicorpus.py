@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -40,6 +40,10 @@ Root = Annotated[Path, typer.Option(help="Workspace folder: holds work/, corpora
 Set = Annotated[list[str] | None, typer.Option("--set", help="Override one key of the recipe: key=value. Repeatable.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; by default one for each core.")]
+Patients = Annotated[
+    Path | None,
+    typer.Option(help="Patient table (CSV, Parquet or JSON lines with patient_id): looked for in the notes."),
+]
 HERE = Path(".")
 JSON_LINES, PARQUET = (".jsonl", ".ndjson", ".json"), (".parquet", ".pq")
 
@@ -120,7 +124,8 @@ def corpus_build(recipe: Path, set: Set = None, root: Root = HERE, as_json: AsJs
                     for s in manifest.stages
                 ],
                 "files": [f.model_dump(include={"path", "sha256", "rows", "tokens"}) for f in manifest.files],
-                "measured": [m.model_dump() for m in manifest.measured], **used,
+                "measured": [m.model_dump() for m in manifest.measured],
+                "gate": manifest.gate and manifest.gate.model_dump(), **used,
             }
         )  # fmt: skip
         return
@@ -148,8 +153,20 @@ def _show_build(built: Any, manifest: Any, used: dict[str, Any]) -> None:
     console.print(table)
     for entry in manifest.measured:
         if entry.what == "deid" and "overall" in entry.figures:
-            recall = entry.figures["overall"]["full_cover_recall"]
-            console.print(f"identifiers fully masked, {entry.gold} ({entry.origin} gold): {recall:.4f}")
+            one = entry.figures["overall"]
+            if not one["gold"]:
+                continue
+            low, high = one["full_cover_recall_95"]
+            notes = entry.figures["leaks"]["notes_with_direct_leak"]
+            console.print(
+                f"identifiers fully masked, {entry.gold} ({entry.origin} gold): {one['full_cover_recall']:.4f} "
+                f"({low:.4f}–{high:.4f}); notes with a direct one left: {notes['leaking']:,} of {notes['notes']:,}",
+                soft_wrap=True,
+            )
+    if manifest.gate:
+        console.print(f"release gate: {manifest.gate.verdict}, {manifest.gate.status.split(':')[0]}")
+        for reason in manifest.gate.reasons:
+            console.print(f"  {reason}", soft_wrap=True)
     state = {
         "sealed": "sealed", "unchanged": "nothing changed; no stage was run",
         "same": "run again: the same bytes as this version", "restored": "missing or damaged files were put back",
@@ -220,6 +237,7 @@ class _Chunk(NamedTuple):
     label: str
     notes: pl.DataFrame
     params: Any
+    patients: Path | None = None
 
 
 def _detect_chunk(chunk: _Chunk) -> pl.DataFrame:
@@ -227,32 +245,48 @@ def _detect_chunk(chunk: _Chunk) -> pl.DataFrame:
     from corpus.runner import resources
     from deid.detect import detect_frame
 
-    detector = resources("deid.detect", chunk.params.model_dump_json(), NO_KEYS)
+    table = str(chunk.patients) if chunk.patients else None
+    detector = resources("deid.detect", chunk.params.model_dump_json(), NO_KEYS, table)
     return detect_frame(chunk.notes, detector)
 
 
-def _detect(path: Path, workers: int | None) -> pl.DataFrame:
+def _detect(path: Path, workers: int | None, patients: Path | None = None) -> pl.DataFrame:
     import polars as pl
 
-    from corpus.engine import local_engine
     from corpus.readers import read_table
     from deid.detect import DetectParams
 
+    if patients:
+        from deid.known.table import read_rows
+
+        read_rows(patients)  # its mistakes are told before any work
     notes, rejected = read_table(path)
     _say_rejected(rejected)
+    found = _detect_notes(notes, DetectParams(), workers, patients)
+    return notes.with_columns(spans=pl.lit(None)) if found is None else found
+
+
+def _detect_notes(
+    notes: pl.DataFrame, params: Any, workers: int | None, patients: Path | None = None
+) -> pl.DataFrame | None:
+    """`notes` with their spans, in their order; None where there are no notes."""
+    import polars as pl
+
+    from corpus.engine import local_engine
+
     count = workers or len(os.sched_getaffinity(0))
     # All notes of a patient go to one chunk: a name found in one of them is looked for in all.
     unit = "patient_id" if "patient_id" in notes.columns else "note_id"
     places = notes.select(pl.col(unit).fill_null("").rank("dense") % max(1, min(4 * count, notes.height // 50)))
     numbered = notes.with_row_index("_row").with_columns(_chunk=places.to_series())
     chunks = [
-        _Chunk(f"notes {i}", part.drop("_chunk"), DetectParams())
+        _Chunk(f"notes {i}", part.drop("_chunk"), params, patients)
         for i, part in enumerate(numbered.partition_by("_chunk", maintain_order=True))
     ]
     with _Bars() as bars, local_engine(min(count, len(chunks))) as engine:
         bars.start("find identifiers", len(chunks), fresh=len(chunks))
         found = engine.run_shards(_detect_chunk, chunks, bars.advance)
-    return pl.concat(found).sort("_row").drop("_row") if found else notes.with_columns(spans=pl.lit(None))
+    return pl.concat(found).sort("_row").drop("_row") if found else None
 
 
 def _say_rejected(rejected: dict[str, int]) -> None:
@@ -293,18 +327,19 @@ def _write_table(frame: pl.DataFrame, out: Path) -> None:
 
 @deid_app.command("detect")
 def deid_detect(
-    input: Annotated[Path, typer.Argument(metavar="IN")], out: Annotated[Path, typer.Option()], workers: Workers = None
-) -> None:
+    input: Annotated[Path, typer.Argument(metavar="IN")], out: Annotated[Path, typer.Option()],
+    patients: Patients = None, workers: Workers = None,
+) -> None:  # fmt: skip
     """Find identifiers in a table of notes (JSON lines, CSV or Parquet with note_id and text); write spans, one line a note."""
     _check_out(out, input)
-    _write_table(_detect(input, workers).select("note_id", "spans"), out)
+    _write_table(_detect(input, workers, patients).select("note_id", "spans"), out)
 
 
 @deid_app.command("apply")
 def deid_apply(
     input: Annotated[Path, typer.Argument(metavar="IN")], out: Annotated[Path, typer.Option()],
     policy: Annotated[str, typer.Option(help="safe_harbor_v1 or another policy of deid/policies/.")] = "safe_harbor_v1",
-    workers: Workers = None,
+    patients: Patients = None, workers: Workers = None,
 ) -> None:  # fmt: skip
     """Find identifiers and put in their place what POLICY says; write note_id, text and what was done."""
     from deid.apply import placeholders_frame, render_frame
@@ -312,8 +347,363 @@ def deid_apply(
 
     checked = load_policy(policy)
     _check_out(out, input)
-    done = render_frame(placeholders_frame(_detect(input, workers), checked))
+    done = render_frame(placeholders_frame(_detect(input, workers, patients), checked))
     _write_table(done.select("note_id", "text", "spans"), out)
+
+
+@deid_app.command("evaluate")
+def deid_evaluate(
+    gold: Annotated[Path, typer.Argument(help="JSON lines or marked text, or a folder of such (docs: deid/gold.py).")],
+    predictions: Annotated[
+        Path | None, typer.Option(help="Spans to measure, as `deid detect` writes them; without it, detection runs here.")
+    ] = None,
+    ner: Annotated[str | None, typer.Option(help="Model of names to detect with, or none.")] = None,
+    policy: Annotated[str, typer.Option(help="What it keeps in the text is no miss.")] = "safe_harbor_v1",
+    origin: Annotated[
+        str, typer.Option(help="Where the texts of the gold come from: synthetic, public or in-domain.")
+    ] = "not stated",
+    claim: Annotated[float, typer.Option(help="Recall that is to be shown.")] = 0.99,
+    resamples: Annotated[int, typer.Option(min=0, help="How often patients are drawn again; 0: not.")] = 1000,
+    seed: int = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for evaluation.json and misses.html, which holds note text.")
+    ] = None,
+    workers: Workers = None, root: Root = HERE, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Measure detection on GOLD: recall by class with intervals, leaks by note and patient, over-masking."""
+    os.umask(0o077)
+    from corpus.zones import Workspace
+    from deid.evaluate import EVIDENCE, compare, figures
+    from deid.gate import Evidence, GateParams, decide
+    from deid.gold import load_gold, load_predictions
+    from deid.policy import load_policy
+    from deid.report import write
+
+    if origin not in EVIDENCE:
+        raise UserError("unknown --origin", value=origin, cause=f"known: {', '.join(EVIDENCE)}")
+    if not 0 < claim < 1:
+        raise UserError("--claim must lie between 0 and 1", value=claim, next="for example --claim 0.99")
+    if predictions and ner:
+        raise UserError(
+            "--predictions and --ner do not go together", next="give the predictions, or what to detect with"
+        )
+    checked = load_policy(policy)
+    kept = [name for name, action in checked.actions.items() if action == "keep"]
+    params = _detect_params(ner)
+    if out:
+        workspace = Workspace(root)
+        shared = [workspace.root / name for name in ("corpora", "manifests", "models")]
+        if any(out.resolve().is_relative_to(folder) for folder in shared):
+            raise UserError(
+                "the page holds note text and cannot stand there", value=out, cause="what is there may be shared",
+                next="name a folder in work/, or one of your own",
+            )  # fmt: skip
+        if out.exists() and not out.is_dir():
+            raise UserError("--out is a file", value=out, next="name a folder")
+    notes, spans = load_gold(gold)
+    if not notes.height:
+        raise UserError("the gold holds no note", value=gold)
+    if predictions:
+        predicted = load_predictions(predictions, set(notes["note_id"]))
+        if missing := notes.height - predicted.height:
+            _console().print(
+                f"note: {missing:,} of {notes.height:,} gold notes have no prediction; they count as unmasked"
+            )
+    else:
+        detected = _detect_notes(notes, params, workers)
+        assert detected is not None
+        predicted = detected.select("note_id", "spans")
+    compared = compare(notes, spans, predicted, kept=kept)
+    found = figures(compared, origin=origin, claim=claim, resamples=resamples, seed=seed)
+    found["policy"] = checked.name
+    gate = decide(
+        [Evidence("gold", origin, found)], GateParams(), source="private", names_patients=True, kept=kept
+    ).block  # fmt: skip
+    written = write(out, compared, found, gate) if out else []
+    if as_json:
+        _print_json({**found, "gate": gate})
+    else:
+        _show_evaluation(found, gate)
+        if not out:
+            _console().print("--out FOLDER writes the misses in context")
+    for path in written:
+        _console().print(f"{path}" + (" (note text: PHI zone)" if path.suffix == ".html" else ""))
+
+
+def _detect_params(ner: str | None) -> Any:
+    from pydantic import ValidationError
+
+    from deid.detect import DetectParams
+
+    try:
+        return DetectParams.model_validate({"ner": ner} if ner else {})
+    except ValidationError as error:
+        raise UserError("unknown --ner", value=ner, cause=error.errors()[0]["msg"]) from None
+
+
+def _show_evaluation(found: dict[str, Any], gate: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from deid.report import claim, interval, leak_rows, number, other_rows
+
+    console = Console(highlight=False)
+    table = Table(box=None, pad_edge=False)
+    titles = ("identifier", "gold", "masked", "exact 95%", "any", "strict", "precis.")
+    for title in (*titles, f"{found['overall']['claim']['claim']}?"):
+        table.add_column(title, justify="left" if title == "identifier" else "right", no_wrap=True)
+    for name, s in (("all", found["overall"]), *found["identifiers"].items()):
+        table.add_row(
+            name, f"{s['gold']:,}", number(s["full_cover_recall"]),
+            interval(s["full_cover_recall_95"]) if s["gold"] else "–", number(s["any_cover_recall"]),
+            number(s["strict_recall"]), number(s["precision"]), claim(s),
+        )  # fmt: skip
+    console.print(table)
+    console.print(
+        "masked: every letter and digit; any: at least one; +299: insufficient evidence, so many more are needed\n"
+    )
+    rows = Table(box=None, pad_edge=False, show_header=False)
+    for side in ("left", "right", "left"):
+        rows.add_column(justify=side)
+    for what, count, share, upper in leak_rows(found):
+        rows.add_row(what, share, f"{count}, at most {upper}")
+    for row in other_rows(found):
+        rows.add_row(*row)
+    console.print(rows)
+    for name, part in found["slices"].items():
+        each = Table(box=None, pad_edge=False)
+        for title in (name, "notes", "gold", "masked", "exact 95%", "leaking", "over-masked"):
+            each.add_column(title, justify="left" if title == name else "right")
+        for kind, k in part["each"].items():
+            each.add_row(
+                kind, f"{k['notes']:,}", f"{k['gold']:,}", number(k["full_cover_recall"]),
+                interval(k["full_cover_recall_95"]) if k["gold"] else "–", f"{k['notes_leaking']:,}",
+                number(k["over_masking"]),
+            )  # fmt: skip
+        console.print()
+        console.print(each)
+    console.print()
+    console.print(f"release gate for real notes, default thresholds: {gate['verdict']}")
+    for reason in gate["reasons"]:
+        console.print(f"  {reason}", soft_wrap=True)
+    console.print(f"origin of the gold: {found['origin']}; {found['evidence']}", soft_wrap=True)
+
+
+@deid_app.command("train")
+def deid_train(
+    out: Annotated[Path, typer.Option(help="Folder for the model; an old one there is replaced.")] = Path("models/deid"),
+    carrier: Annotated[
+        Path | None, typer.Option(help="Notes of your own whose identifiers are placeholders, to train on as well.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each template is filled.")] = 30,
+    patients: Annotated[int, typer.Option(min=1, help="Patients of the synthetic hospital to train on.")] = 120,
+    seed: int = 1, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Train the model of names and places on generated text. One core, about ten minutes; the seed fixes the weights."""
+    os.umask(0o077 if carrier else 0o022)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    from deid import training
+    from synthetic.training import texts, training_digest
+
+    notes: list[str] = []
+    if carrier:
+        from corpus.readers import read_table
+
+        table, rejected = read_table(carrier)
+        _say_rejected(rejected)
+        notes = table["text"].drop_nulls().to_list()
+    hospital = _hospital_texts(1000 + seed, patients)
+
+    def stream() -> Iterator[tuple[str, list[tuple[int, int, str]]]]:
+        rest = iter(hospital)
+        for number, one in enumerate(texts(seed, rounds, _vocabulary(), notes)):
+            yield one.text, one.spans
+            if number % 16 == 0 and (more := next(rest, None)):
+                yield more
+
+    started = time.monotonic()
+    console = _console()
+
+    def say(seen: int, loss: float) -> None:
+        console.print(f"{seen:,} texts, loss {loss:.2f}, {time.monotonic() - started:.0f} s")
+
+    model = training.train(stream(), seed=seed, say=say)
+    command = f"clinicorpus deid train --seed {seed} --rounds {rounds} --patients {patients}" + (
+        " --carrier …" if carrier else ""
+    )
+    card = {
+        "name": out.name, "command": command, "labels": sorted(set(training.MODEL_LABEL.values())),
+        "settings": {"seed": seed, "rounds": rounds, "patients": patients, "carriers": len(notes)} | training.SHAPE,
+        "texts": {
+            "templates": f"synthetic/training, sha256 {training_digest()[:16]}, filled from the word lists of deid/data",
+            "synthetic hospital": f"{len(hospital):,} notes of seed {1000 + seed}",
+        } | ({"carriers": f"{len(notes):,} notes of the user's own"} if notes else {}),
+    }  # fmt: skip
+    training.save(model, out, card)
+    if as_json:
+        _print_json(json.loads((out / "card.json").read_text(encoding="utf-8")))
+    else:
+        console.print(f"{out}; use it: --ner {out}, or stages.deid.detect.ner in a recipe")
+
+
+def _vocabulary() -> Any:
+    """The word lists of the de-identifier, as the training templates want them."""
+    from deid import lexicon
+    from synthetic.training import Vocabulary
+
+    def names(listed: Sequence[tuple[str, int]]) -> Sequence[tuple[str, int]]:
+        # "Son", "Man" and "Will" come in through the lists of words that are names, and only as often as they should.
+        return [(name, weight) for name, weight in listed if not lexicon.is_safe(name)]
+
+    given = {
+        origin: {"M": names(lexicon.given_names("m", origin)), "F": names(lexicon.given_names("f", origin))}
+        for origin in lexicon.origins("given")
+    }
+    surnames = {origin: names(lexicon.surnames(origin)) for origin in lexicon.origins("surnames")}
+    kept = {o: both for o, both in given.items() if min(len(both["M"]), len(both["F"])) >= 10}
+    clinical = lexicon.clinical_words()
+
+    def words(listed: Sequence[tuple[str, int]]) -> list[str]:
+        return [name for name, weight in listed if weight >= 5 and lexicon.flags(name) & lexicon.WORD]
+
+    return Vocabulary(
+        given=kept,
+        surnames={origin: names for origin, names in surnames.items() if len(names) >= 10},
+        cities=[(name, where) for name, where, _ in lexicon.cities()],
+        counties=[f"{name} {kind}" for name, _, kind in lexicon.counties()] + [name for name, *_ in lexicon.counties()],
+        nicknames=lexicon.nickname_table(),
+        word_surnames=words(lexicon.surnames("us")), word_given=words(lexicon.given_names(None, "us")),
+        drugs=[word for word, kind in clinical if kind == "drug"],
+        terms=[word for word, kind in clinical if kind != "drug"],
+    )  # fmt: skip
+
+
+def _hospital_texts(seed: int, patients: int) -> list[tuple[str, list[tuple[int, int, str]]]]:
+    """Notes of a synthetic hospital with their gold, in an order that does not follow the patients."""
+    import random
+    import tempfile
+
+    import polars as pl
+
+    import synthetic
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        synthetic.build(folder, seed=seed, patients=patients)
+        notes = pl.read_parquet(folder / "notes.parquet").select("note_id", "text")
+        junk = set(pl.read_parquet(folder / "gold_junk.parquet")["note_id"])
+        spans: dict[str, list[tuple[int, int, str]]] = {}
+        for note, start, end, identifier, _ in pl.read_parquet(folder / "gold_spans.parquet").iter_rows():
+            spans.setdefault(note, []).append((start, end, identifier))
+    rows = [(t, sorted(spans.get(n, []))) for n, t in notes.iter_rows() if n not in junk and t and len(t) < 8000]
+    random.Random(seed).shuffle(rows)
+    return rows
+
+
+@deid_app.command("selfcheck")
+def deid_selfcheck(
+    notes: Annotated[Path, typer.Argument(metavar="NOTES")],
+    patients: Annotated[Path, typer.Option(help="Patient table: CSV, Parquet or JSON lines, long or wide.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for misses.jsonl and misses.html, which holds note text.")
+    ] = None,
+    origin: Annotated[
+        str, typer.Option(help="Where the notes come from: in-domain (your own), public or synthetic.")
+    ] = "in-domain",
+    workers: Workers = None, root: Root = HERE, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Find identifiers without the patient table, then measure how many of the values it knows are masked."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from corpus.readers import read_table
+    from corpus.zones import Workspace
+    from deid.detect import DetectParams
+    from deid.evaluate import EVIDENCE
+    from deid.known.table import read_rows
+    from deid.selfcheck import check_out, selfcheck, summary, write_misses
+
+    if origin not in EVIDENCE:
+        raise UserError("unknown --origin", value=origin, cause=f"known: {', '.join(EVIDENCE)}")
+    if out:
+        check_out(out, [Workspace(root).root / name for name in ("corpora", "manifests", "models")])
+    known = read_rows(patients)
+    table, rejected = read_table(notes)
+    _say_rejected(rejected)
+    if "patient_id" not in table.columns:
+        raise UserError("the notes have no column patient_id", value=notes.name, next="name the patient of each note")
+    if "source" in table.columns and table["source"].unique().to_list() == ["synthetic"]:
+        origin = "synthetic"
+    found = _detect_notes(table, DetectParams(), workers)
+    if found is None:
+        raise UserError("there are no notes to check", value=notes.name)
+    figures, missed = selfcheck(found, known, origin=origin)
+    written = write_misses(out, found, missed) if out else ()
+    if as_json:
+        _print_json(figures)
+    else:
+        rows = Table(box=None, pad_edge=False)
+        for title in ("identifier", "places", "masked", "recall", "exact 95%", "notes leak", "patients", "0.99?"):
+            rows.add_column(title, justify="left" if title == "identifier" else "right", no_wrap=True)
+        for row in summary(figures):
+            rows.add_row(*row)
+        console = Console(highlight=False)
+        console.print(rows)
+        console.print("0.99?: whether a recall of 0.99 is shown; +120: insufficient evidence, so many more are needed")
+        ambiguous = figures["ambiguous"]
+        console.print(
+            f"{figures['patients_scored']:,} patients and {figures['notes_scored']:,} of {figures['notes']:,} notes; "
+            f"apart from these, {ambiguous['places']:,} places that may be ordinary words, {ambiguous['masked']:,} masked"
+        )
+        for name, leak in figures["leaks"].items():
+            told = f"{leak['leaking']:,}, at most {leak['upper_95']:.2%} by the exact 95% bound"
+            console.print(f"{name.replace('_', ' ')}: {told}")
+        console.print(f"origin: {figures['origin']}; {figures['evidence']}", soft_wrap=True)
+    for path in written:
+        _console().print(f"{path} (PHI zone)")
+
+
+@deid_app.command("attack")
+def deid_attack(
+    released: Annotated[Path, typer.Argument(help="Folder of a released corpus, or a table of notes.")],
+    patients: Annotated[
+        Path | None, typer.Option(help="Patient table, to score against. It stays in the PHI zone.")
+    ] = None,
+    originals: Annotated[Path | None, typer.Option(help="The notes before, to score against.")] = None,
+    ids: Annotated[
+        Path | None, typer.Option(help="ids.parquet of the build (work/<name>/ingest/*/): whose note each record is.")
+    ] = None,
+    text: Annotated[str, typer.Option(help="Column of text.")] = "text",
+    patient: Annotated[str, typer.Option(help="Column of patients.")] = "patient",
+    record: Annotated[str, typer.Option(help="Column of note ids.")] = "record",
+    seed: int = 0, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Attack a released corpus: names among surrogates, dates that give the shift away, rare names, linking of notes."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from corpus.readers import read_table
+    from deid.attack import attack, read_frame, read_released, summary, with_ids
+    from deid.known.table import read_rows
+
+    notes = read_released(released, text=text, patient=patient, record=record)
+    if ids:
+        notes = with_ids(notes, read_frame(ids, "table of ids"))
+    known = read_rows(patients) if patients else None
+    before = read_table(originals)[0].rename({"note_id": "record"}) if originals else None
+    figures = attack(notes, known=known, originals=before, seed=seed)
+    if as_json:
+        _print_json(figures)
+        return
+    rows = Table(box=None, pad_edge=False)
+    for title in ("attack", "figure", "value"):
+        rows.add_column(title)
+    for row in summary(figures):
+        rows.add_row(*row)
+    console = Console(highlight=False)
+    console.print(rows)
+    if not figures["scored_against"]:
+        console.print("--patients and --originals tell which of these are right", soft_wrap=True)
 
 
 # --- dedupe --------------------------------------------------------------------------------------------------
@@ -432,20 +822,28 @@ def audit_corpus(
     from rich.table import Table
 
     from manifests import sealed, strays, verify
+    from manifests.verify import gate_status
 
     results = [(path, verify(path, root)) for path in manifest or sealed(root)]
     results += [] if manifest else [(path, [problem]) for path, problem in strays(root)]
     if not results:
         raise UserError("nothing to audit", value=root, cause="no sealed corpus in this workspace", next="make corpus")
     if as_json:
-        _print_json([{"manifest": str(path), "problems": problems} for path, problems in results])
+        _print_json([{"manifest": str(p), "problems": found, "gate": gate_status(p)} for p, found in results])
     else:
         table = Table(box=None, pad_edge=False)
-        for title in ("corpus", "version", "result", "problem"):
-            table.add_column(title)
+        for title in ("corpus", "version", "result", "gate", "problem"):
+            table.add_column(title, overflow="fold")
+        short = {
+            None: "–", "may be released": "passed", "may be released by override": "overridden",
+            "not released: gate failed": "failed", "not released: insufficient evidence": "insufficient",
+        }  # fmt: skip
         for path, problems in results:
             for i, problem in enumerate(problems or [""]):
-                first = (*path.absolute().parts[-3:-1], "FAILED" if problems else "verified") if not i else ("", "", "")
+                first: tuple[str, ...] = ("", "", "", "")
+                if not i:
+                    state = "FAILED" if problems else "verified"
+                    first = (*path.absolute().parts[-3:-1], state, short[gate_status(path)])
                 table.add_row(*first, problem)
         from rich.console import Console
 

@@ -18,7 +18,7 @@ import polars as pl
 from clinicorpus_errors import UserError
 from corpus import measure
 from corpus.engine import LocalEngine, disk_full, is_disk_full, local_engine
-from corpus.examples import write_examples
+from corpus.examples import write_examples, write_review
 from corpus.ingest import Ingested, ingest
 from corpus.keys import DEMO_KEY, Keys, purpose_keys, release_key
 from corpus.readers import read_notes
@@ -102,7 +102,7 @@ def build(recipe: Recipe, given: Json, workspace: Workspace, progress: Progress)
                 progress.advance()
                 run = run_stages(
                     list(STAGES), params, read.shards, keys=keys, folder=folder, released=NEEDS, engine=engine,
-                    progress=progress,
+                    progress=progress, tables={"deid.detect": read.known} if read.known else {},
                 )  # fmt: skip
                 identity = sha256_bytes(
                     canonical(
@@ -113,7 +113,7 @@ def build(recipe: Recipe, given: Json, workspace: Workspace, progress: Progress)
                         }
                     )
                 )  # fmt: skip
-                _write_pages(folder, read, run.states, run.used | read.used)
+                _write_pages(folder, read, run.states, run.used | read.used, engine, progress)
                 before = _sealed_as(folder).get(identity)
                 if before and not run.ran and not read.fresh:
                     manifest = version_folder(workspace.root, recipe.name, before) / "manifest.json"
@@ -190,6 +190,10 @@ def _stage_lines(recipe: Recipe, read: Ingested, states: Sequence[ShardState]) -
     totals = add_up(states)
     for name, module in STAGES.items():
         details = dict(totals[name].get("details", {}))
+        # Rules and kinds that few notes have are told apart from none only in the PHI zone.
+        for few in ("rules", "review"):
+            if few in details:
+                details[few] = {key: suppress(count) for key, count in details[few].items()}
         if hasattr(module, "describe"):
             details |= module.describe(params[name])
         lines.append(
@@ -248,7 +252,10 @@ def _release(
     progress.start("release", len(jobs), fresh=len(jobs))
     counts = engine.run_shards(write_file, jobs, progress.advance)
     files = [file_entry(job, staging, count) for job, count in zip(jobs, counts, strict=True)]
-    measured = measure.measure(recipe, read, states, engine, progress, workspace)
+    measured = measure.measure(recipe, read, states, engine, progress, staging)
+    stages = _stage_lines(recipe, read, states)
+    found: dict[str, int] = next((s["details"].get("spans", {}) for s in stages if s["name"] == "deid.detect"), {})
+    gate = measure.judge_release(recipe, measured, found, patients=read.has_patients)
     now = datetime.now(UTC).replace(microsecond=0)
     previous = predecessor(root, name)
     policy = measure.policy_block(recipe.params()["deid.placeholders"])
@@ -268,16 +275,17 @@ def _release(
         "key": {
             "id": keys.id, "kind": keys.kind, "nonces": "random" if recipe.crosswalk_seed is None else "seeded",
         },
-        "stages": _stage_lines(recipe, read, states),
+        "stages": stages,
         "policy": policy,
-        "measured": measured,
+        "measured": measure.disclosed(measured),
+        "gate": gate.block,
         "split": _split_block(recipe, read, notes),
         "tokenizer": {"name": recipe.release.tokenizer if recipe.release.tokenizer == "smollm2" else "local file",
                       "sha256": sha256_file(tokenizer_file(recipe.release.tokenizer))},
         "files": files,
         "statistics": _statistics(notes),
         "environment": environment(),
-        "overrides": [],
+        "overrides": gate.overrides,
     }  # fmt: skip
     same = _same_content(root, name, body)
     if same:
@@ -311,15 +319,20 @@ def _release(
     return Built(sealed_folder / "manifest.json", final, version, "sealed", tuple(notices))
 
 
-def _write_pages(folder: Path, read: Ingested, states: Sequence[ShardState], used: frozenset[str]) -> None:
-    """Ledger and examples of this run, unless they stand there; last, which outputs they and the release rest on."""
-    pages = folder / "ledger.parquet", folder / "examples.html"
+def _write_pages(
+    folder: Path, read: Ingested, states: Sequence[ShardState], used: frozenset[str], engine: LocalEngine,
+    progress: Progress,
+) -> None:  # fmt: skip
+    """Ledger, examples and list for review of this run, unless they stand there; last, what they and the release rest on."""
+    pages = folder / "ledger.parquet", folder / "examples.html", folder / "review.html"
     if sorted(used) != _needed(folder) or not all(page.is_file() for page in pages):
         partial = folder / ".partial-page"
         write_ledger(partial, read, states)
         partial.replace(pages[0])
         write_examples(partial, states)
         partial.replace(pages[1])
+        write_review(partial, states, engine, progress)
+        partial.replace(pages[2])
         write_atomic(folder / "needed.json", canonical(sorted(used)))
 
 
@@ -354,7 +367,8 @@ def _same_content(root: Path, name: str, body: Json) -> CorpusManifest | None:
     same_files = files == {f["path"]: f["sha256"] for f in body["files"]}
     same_recipe = _content(before.recipe.resolved) == _content(body["recipe"]["resolved"])
     same_measures = [m.model_dump(mode="json") for m in before.measured] == body["measured"]
-    return before if same_files and same_recipe and same_measures else None
+    same_gate = before.gate is not None and before.gate.model_dump(mode="json") == body["gate"]
+    return before if same_files and same_recipe and same_measures and same_gate else None
 
 
 def _install_again(

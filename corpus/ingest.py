@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from clinicorpus_errors import UserError
 from corpus.crosswalk import Crosswalk
 from corpus.keys import Keys, code
+from corpus.patients import FILE, table_file, write_known
 from corpus.readers import NOTE_COLUMNS, Batch, input_files, read_notes, rejected_frame, restore_sections
 from corpus.recipe import Recipe
 from corpus.runner import code_digest, finish, read_record
@@ -46,6 +47,8 @@ class Ingested(NamedTuple):
     fresh: bool
     used: frozenset[str]
     """Names of the folders this rests on."""
+    known: tuple[Path, str] | None = None
+    """What the patient table knows, under the codes of the shards, and its digest; None without a table."""
 
 
 def _synthetic(recipe: Recipe, folder: Path) -> Path:
@@ -168,6 +171,7 @@ def ingest(recipe: Recipe, workspace: Workspace, keys: Keys) -> Ingested:
     """Read the source into shards by patient, or find that this was done already."""
     files, kind, hospital = source_files(recipe, workspace)
     digests = [sha256_file(file) for file in files]
+    table = table_file(recipe.source.patient_table, hospital)
     keep_rare_types = hospital is not None or recipe.source.public
     key = sha256_bytes(
         canonical(
@@ -177,6 +181,7 @@ def ingest(recipe: Recipe, workspace: Workspace, keys: Keys) -> Ingested:
                 "keep_rare_types": keep_rare_types,
                 "fields": recipe.source.fields, "restore_sections": recipe.source.restore_sections,
                 "crosswalk_seed": recipe.crosswalk_seed, "namespace": recipe.name,
+                "patient_table": sha256_file(table) if table else None,
             }
         )
     )  # fmt: skip
@@ -192,7 +197,11 @@ def ingest(recipe: Recipe, workspace: Workspace, keys: Keys) -> Ingested:
 
             def write(partial: Path) -> Json:
                 batches = _read(recipe, path, kind)
-                return _write_shards(partial, batches, coder, recipe.shards, keep_rare_types=keep_rare_types)
+                account = _write_shards(partial, batches, coder, recipe.shards, keep_rare_types=keep_rare_types)
+                if table:
+                    codes = pl.read_parquet(partial / "ids.parquet")
+                    account["stage"]["details"]["patient_table"] = write_known(table, codes, partial / FILE)
+                return account
 
             record = finish(folder, key, write)
         finally:
@@ -205,4 +214,5 @@ def ingest(recipe: Recipe, workspace: Workspace, keys: Keys) -> Ingested:
         folder, shards, record["stage"], hospital, sum(file.stat().st_size for file in files),
         hmac.new(keys.source, json.dumps(digests).encode(), hashlib.sha256).hexdigest()[:32],
         record["has_patients"], fresh, frozenset({folder.name, hospital.name} if hospital else {folder.name}),
+        (folder / FILE, record["files"][FILE]) if table else None,
     )  # fmt: skip

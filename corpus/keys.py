@@ -32,6 +32,10 @@ class Keys(NamedTuple):
     record: bytes
     split: bytes
     source: bytes
+    surrogate: bytes = b""
+    """Draws the names and numbers that stand in the place of a patient's own."""
+    shift: bytes = b""
+    """Draws the days by which a patient's dates are moved."""
 
 
 # For code that is handed keys and uses none, such as the loading of a detector.
@@ -50,6 +54,8 @@ def purpose_keys(release_key: bytes, kind: str) -> Keys:
         record=_derive(release_key, "record"),
         split=_derive(release_key, "split"),
         source=_derive(release_key, "source"),
+        surrogate=_derive(release_key, "surrogate"),
+        shift=_derive(release_key, "shift"),
     )
 
 

@@ -21,6 +21,7 @@ from corpus.stage import StageParams
 from corpus.stages import STAGES
 from corpus.tokens import DEFAULT
 from corpus.zones import RESERVED
+from deid.gate import GateParams
 
 
 class Section(BaseModel):
@@ -34,6 +35,9 @@ class Source(Section):
     """File of notes, or a folder of such files. Relative to where the command runs."""
     fields: dict[str, str] = {}
     """Our column: theirs, where names differ, e.g. {text: NOTE_TEXT}."""
+    patient_table: Path | None = None
+    """What is known of the patients (CSV, Parquet or JSON lines with patient_id): looked for in their notes. `hospital`: the
+    table of the synthetic hospital. Left out, detection runs blind and its recall is measured as such."""
     patients: int = Field(default=320, ge=1, le=200_000)
     """How many patients the synthetic hospital has."""
     seed: int = 7
@@ -57,6 +61,8 @@ class Source(Section):
             raise ValueError("path goes with jsonl, csv or parquet; the synthetic hospital has none")
         if self.kind != "synthetic" and not self.path:
             raise ValueError("path is missing: name the file of notes (make corpus RECIPE=… NOTES=<file>)")
+        if self.kind == "synthetic" and self.patient_table not in (None, Path("hospital")):
+            raise ValueError("patient_table of the synthetic hospital is `hospital` or left out")
         return self
 
 
@@ -64,11 +70,20 @@ class Gold(Section):
     name: str
     """What the manifest calls it."""
     path: Path
-    """JSON lines: id, text, spans [[start, end, label], …]."""
+    """JSON lines (id, text, spans [[start, end, label], …]) or marked text (.txt); or a folder of such files."""
     origin: Literal["synthetic", "public", "in-domain"]
     """Where its texts come from: figures on synthetic gold prove nothing about a real corpus."""
     optional: bool = False
     """Say "not measured" where the file is absent, instead of stopping."""
+
+
+class Measure(Section):
+    """What a build measures of itself beside the gold; on samples, so that it takes some per cent of the time."""
+
+    selfcheck: bool = True
+    """Recall of a detection without the patient table, against the table. Needs `source.patient_table`, or the hospital."""
+    attack: bool = True
+    """The red team of `clinicorpus deid attack` on what is released."""
 
 
 class Release(Section):
@@ -108,6 +123,10 @@ class Recipe(Section):
     """Parameters of each stage; what is not named keeps its default."""
     gold: tuple[Gold, ...] = ()
     """Gold sets on which de-identification is measured in this build."""
+    measure: Measure = Measure()
+    """What else is measured in this build."""
+    gate: GateParams = GateParams()
+    """What the measurements must show before the corpus may be released."""
     release: Release = Release()
 
     @model_validator(mode="after")
@@ -134,11 +153,17 @@ class Recipe(Section):
         return withhold(self.model_dump(mode="json", by_alias=True))
 
 
+_NAMED = ("hospital", Path("hospital"))  # a patient_table that is no path of the user's
+
+
 def withhold(value: Any) -> Any:
-    """A copy in which every value that is a path reads "(withheld)": of a key `path`, or a `tokenizer` of one's own."""
+    """A copy in which every value that is a path reads "(withheld)": of a key `path`, or a `tokenizer` or `patient_table` of
+    one's own."""
     if isinstance(value, dict):
         return {
-            k: "(withheld)" if k in ("path", "tokenizer") and v not in (None, DEFAULT) else withhold(v)
+            k: "(withheld)"
+            if k in ("path", "tokenizer", "patient_table") and v not in (None, DEFAULT, *_NAMED)
+            else withhold(v)
             for k, v in value.items()
         }
     if isinstance(value, (list, tuple)):

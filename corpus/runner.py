@@ -12,11 +12,11 @@ import ast
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any, NamedTuple, Protocol
 
 import polars as pl
@@ -130,11 +130,12 @@ def finish(folder: Path, key: str, write: Callable[[Path], Json]) -> Json:
 
 
 class Op(NamedTuple):
-    """One stage in a segment; `decisions` is this shard's slice, for a stage of scope corpus."""
+    """One stage in a segment. decisions: this shard's slice, for a stage of scope corpus; table: a file handed to `load`."""
 
     stage: str
     params: Json
     decisions: str | None = None
+    table: str | None = None
 
 
 class SegmentJob(NamedTuple):
@@ -166,12 +167,13 @@ class ReduceJob(NamedTuple):
 
 
 @cache
-def resources(stage: str, params: str, keys: Keys) -> Any:
+def resources(stage: str, params: str, keys: Keys, table: str | None = None) -> Any:
     """What a stage's `load` gives, once a process. `params` is their JSON, so that calls can be told apart."""
     module = STAGES[stage]
     if not hasattr(module, "load"):
         return None
-    return module.load(module.Params.model_validate_json(params), keys)
+    checked = module.Params.model_validate_json(params)
+    return module.load(checked, keys, Path(table)) if table else module.load(checked, keys)
 
 
 def _chars(frame: pl.DataFrame) -> int:
@@ -227,7 +229,7 @@ def run_segment(job: SegmentJob) -> Json:
             extra = (
                 pl.read_parquet(op.decisions)
                 if op.decisions
-                else resources(op.stage, params.model_dump_json(), job.keys)
+                else resources(op.stage, params.model_dump_json(), job.keys, op.table)
             )
             outcome = module.apply(frame, params, extra)
             stages[op.stage] = account(frame, outcome)
@@ -330,9 +332,11 @@ def run_stages(
     released: Sequence[str],
     engine: LocalEngine,
     progress: Progress,
+    tables: Mapping[str, tuple[Path, str]] = MappingProxyType({}),
 ) -> StagesRun:
     """Run `pipeline` over `shards` (path, sha256).
 
+    `tables`: by stage, a file that its `load` is handed, with its sha256, which becomes part of the stage's key.
     `released` are the columns that the release needs; a column that neither a later stage nor the release reads is
     not carried on.
     """
@@ -352,8 +356,11 @@ def run_stages(
         for i, state in enumerate(states):
             ops, parts = [], []
             for name, slices in segment:
-                ops.append(Op(name, params[name].model_dump(mode="json"), str(slices[i][0]) if slices else None))
-                parts.append({**stage_key(name, params[name]), "decisions": slices[i][1] if slices else None})
+                decisions, digest = (str(slices[i][0]), slices[i][1]) if slices else (None, None)
+                table, table_digest = tables.get(name, (None, None))
+                ops.append(Op(name, params[name].model_dump(mode="json"), decisions, str(table) if table else None))
+                part: Json = {**stage_key(name, params[name]), "decisions": digest}
+                parts.append(part | {"table": table_digest} if table else part)
             key = sha256_bytes(
                 canonical({"stages": parts, "input": state.digest, "key": keys.id, "columns": list(columns)})
             )

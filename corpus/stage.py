@@ -8,7 +8,8 @@
     LIBRARIES   packages whose version changes its result
     KEEP        True: its output is stored, because it costs more than a parquet file (detection)
 
-    load(params, keys) -> resources              optional; once a worker process
+    load(params, keys) -> resources              optional; once a worker process; a third argument is the file that the
+                                                 build hands to the stage (the patient table, for detection)
     apply(batch, params, resources) -> Outcome   scopes note and patient
     map(batch, params) -> table                  scope corpus: per shard, small
     reduce(tables, params) -> decisions          scope corpus: columns record, and `reason` where it drops

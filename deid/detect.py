@@ -9,53 +9,79 @@ are mapped onto the closed list.
 from __future__ import annotations
 
 import bisect
+import hashlib
 import re
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from pathlib import Path
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator
 
+from deid.apply import read_date
+from deid.extend import extended
 from deid.folding import fold, unfold
 from deid.identifiers import IDENTIFIERS, identifier_of
-from deid.linking import linked, name_words
+from deid.known import KnownPatients
+from deid.linking import link
+from deid.note import Note
+from deid.over89 import implied_over_89
 from deid.policy import placeholder
 from deid.recognizers import clinical_registry, ner
-from deid.recognizers.common import ClinicalRecognizer
+from deid.recognizers.common import ClinicalRecognizer, Find
 from deid.spans import SPANS_DTYPE, Span, merge
 from deid.torchless import without_torch
 
 with without_torch():
     from presidio_analyzer import EntityRecognizer, RecognizerRegistry
-    from spacy.language import Language
 
 
 class DetectParams(BaseModel):
-    """What to detect with. `threshold` is the least score of a span that is kept."""
+    """What to detect with."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    ner: Literal["en_core_web_sm", "none"] = "en_core_web_sm"
+    ner: str = "clinical_v1"
+    """Model of names and places: clinical_v1 (our own), en_core_web_sm (general), none, or a folder of `deid train`."""
     threshold: float = Field(default=0.4, ge=0.0, le=1.0)
+    """Least score of a span that is kept."""
+    ner_threshold: float = Field(default=0.15, gt=0.0, le=1.0)
+    """How probable "some identifier" must be for a token of our own model: lower finds more and masks more."""
     link_names: bool = True
+    """Look for a name found in one note in all notes of the patient."""
+
+    @field_validator("ner")
+    @classmethod
+    def _is_there(cls, value: str) -> str:
+        if value not in (*ner.MODELS, "none") and not (Path(value) / "identifiers" / "model").is_file():
+            raise ValueError(f"neither {', '.join(ner.MODELS)} or none, nor a folder that `deid train` wrote")
+        return value
+
+    @field_serializer("ner")
+    def _name_of_model(self, value: str) -> str:
+        """A model of the user's own goes into keys and manifests by its digest, not by its path."""
+        if value in (*ner.MODELS, "none"):
+            return value
+        return "own:" + hashlib.sha256((Path(value) / "identifiers" / "model").read_bytes()).hexdigest()[:32]
 
 
 class Detector:
-    """A registry of recognizers, a model for names or None, and the rule that joins their results."""
+    """A registry of recognizers, and the rules that join their results."""
 
-    def __init__(self, params: DetectParams, registry: RecognizerRegistry, model: Language | None) -> None:
+    def __init__(self, params: DetectParams, registry: RecognizerRegistry, known: KnownPatients | None = None) -> None:
         self.params = params
-        self.model = model
-        own: list[ClinicalRecognizer] = []
+        self.known = known
+        self._finders: list[Find] = []
+        self._readers: list[ner.NerRecognizer] = []
         self._foreign: list[EntityRecognizer] = []
         for recognizer in registry.recognizers:
-            if isinstance(recognizer, ClinicalRecognizer):
-                own.append(recognizer)
+            if isinstance(recognizer, ner.NerRecognizer):
+                self._readers.append(recognizer)
+            elif isinstance(recognizer, ClinicalRecognizer):
+                self._finders.append(recognizer.find)
             else:
                 for entity in recognizer.supported_entities:
                     identifier_of(entity)  # an entity that no table knows is refused here, not in the middle of a run
                 self._foreign.append(recognizer)
-        self._finders = [recognizer.find for recognizer in own]
 
     def detect(self, texts: Sequence[str], *, patients: Sequence[str | None] | None = None) -> list[list[Span]]:
         """Spans of each text: sorted, non-overlapping, in code points of the text as given.
@@ -64,34 +90,24 @@ class Detector:
         without, or where the patient is None, in its own note only.
         """
         folded = [fold(text) for text in texts]
-        found: list[list[Span]] = []
-        for (text, _), entities in zip(folded, self._entities([text for text, _ in folded]), strict=True):
-            lowered = text.lower()
-            spans = [span for find in self._finders for span in find(text, lowered)]
-            spans.extend(ner.from_entities(text, entities))
+        plain = [text for text, _ in folded]
+        read = [reader.read(plain) for reader in self._readers]
+        known = self.known.find_all(plain, patients) if self.known else [[] for _ in plain]
+        merged: list[list[Span]] = []
+        for i, text in enumerate(plain):
+            note = Note(text)
+            spans = [span for find in self._finders for span in find(note)]
+            spans.extend(span for found in read for span in found[i])
             spans.extend(self._from_foreign(text))
-            found.append(_outside_placeholders(text, [s for s in spans if s.score >= self.params.threshold]))
-        merged = [merge(text, spans) for (text, _), spans in zip(folded, found, strict=True)]
+            spans.extend(known[i])
+            kept = merge(text, _outside_placeholders(text, [s for s in spans if s.score >= self.params.threshold]))
+            longer = extended(text, kept)
+            merged.append(kept if longer == kept else merge(text, longer))
         if self.params.link_names:
-            words = [name_words(text, spans) for (text, _), spans in zip(folded, merged, strict=True)]
-            for i, known in enumerate(_pooled(words, patients)):
-                text = folded[i][0]
-                if more := list(linked(text, known)):
-                    merged[i] = merge(text, [*merged[i], *more])
+            merged = link(plain, merged, patients)
+        else:
+            merged = [[span._replace(entity="") for span in spans] for spans in merged]
         return [unfold(spans, offsets) for spans, (_, offsets) in zip(merged, folded, strict=True)]
-
-    def _entities(self, texts: list[str]) -> Iterable[list[ner.Entity]]:
-        """Entities of the model in each text; only stretches that could hold a name are read, in batches."""
-        if self.model is None:
-            return [[] for _ in texts]
-        places = [(i, start, end) for i, text in enumerate(texts) for start, end in ner.stretches(text)]
-        out: list[list[ner.Entity]] = [[] for _ in texts]
-        # The zone frees the strings that these texts bring; without it the model grows with every note it reads.
-        with self.model.memory_zone():
-            docs = self.model.pipe((texts[i][start:end] for i, start, end in places), batch_size=128)
-            for (i, start, _), doc in zip(places, docs, strict=True):
-                out[i].extend((e.label_, start + e.start_char, start + e.end_char) for e in doc.ents)
-        return out
 
     def _from_foreign(self, text: str) -> Iterable[Span]:
         for recognizer in self._foreign:
@@ -118,33 +134,26 @@ def _outside_placeholders(text: str, spans: list[Span]) -> list[Span]:
     return [span for span in spans if not inside(span)]
 
 
-def _pooled(words: list[dict[str, str]], patients: Sequence[str | None] | None) -> list[dict[str, str]]:
-    """For each text the words of all texts of its patient."""
-    if patients is None:
-        return words
-    by_patient: dict[str, dict[str, str]] = {}
-    for own, patient in zip(words, patients, strict=True):
-        if patient is not None:
-            pool = by_patient.setdefault(patient, {})
-            for word, identifier in own.items():
-                if pool.get(word) != "NAME":
-                    pool[word] = identifier
-    return [own if patient is None else by_patient[patient] for own, patient in zip(words, patients, strict=True)]
-
-
-def load_detector(params: DetectParams | None = None) -> Detector:
-    """The detector of this room: its recognizers and, unless switched off, the model of names."""
+def load_detector(params: DetectParams | None = None, known: KnownPatients | None = None) -> Detector:
+    """The detector of this room: its recognizers, the model of names unless switched off, and what is known of patients."""
     params = params or DetectParams()
-    model = ner.load_model() if params.ner == "en_core_web_sm" else None
-    return Detector(params, clinical_registry(ner_entities=model is not None), model)
+    return Detector(params, clinical_registry(params.ner, ner_threshold=params.ner_threshold), known)
 
 
 def detect_frame(notes: pl.DataFrame, detector: Detector) -> pl.DataFrame:
     """Add the column `spans` to a frame with `text`, and `patient_id` where names are to be linked over notes.
 
+    With `charted_at` too, ages and years from which an age over 89 follows in any of a patient's notes are identifiers.
     Null text counts as empty. The order of rows stays.
     """
+    texts = notes["text"].fill_null("").to_list()
     patients = notes["patient_id"].to_list() if "patient_id" in notes.columns else None
-    spans = detector.detect(notes["text"].fill_null("").to_list(), patients=patients)
+    spans = detector.detect(texts, patients=patients)
+    if patients is not None and "charted_at" in notes.columns:
+        years = [day.year if (day := read_date(value)) else None for value in notes["charted_at"].cast(pl.String)]
+        implied = implied_over_89(texts, years, patients)
+        spans = [
+            merge(t, [*found, *more]) if more else found for t, found, more in zip(texts, spans, implied, strict=True)
+        ]
     column = pl.Series("spans", [[span._asdict() for span in row] for row in spans], dtype=SPANS_DTYPE)
     return notes.with_columns(column)

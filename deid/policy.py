@@ -1,9 +1,21 @@
-"""Policies: what becomes of each identifier. YAML files with versioned names; a changed rule gets a new version."""
+"""Policies: what becomes of each identifier. YAML files with versioned names; a changed rule gets a new version.
+
+| action | the reader sees |
+|---|---|
+| placeholder | the class in brackets |
+| generalise | a date's year, a ZIP code's three digits, `90+` |
+| surrogate | a made-up value of the same form, the same for the same person in all of a patient's notes (`deid.surrogates`) |
+| shift | the date, moved by the patient's own number of days (`deid.shift`) |
+| keep | what was written |
+
+Surrogates and shifts need all notes of a patient and a key; `Policy.shown` alone, which has neither, gives the placeholder.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,13 +27,18 @@ from deid.folding import fold
 from deid.identifiers import IDENTIFIERS
 from deid.spans import Span
 
-Action = Literal["placeholder", "generalise", "keep"]
+Action = Literal["placeholder", "surrogate", "generalise", "shift", "keep"]
 Zip3 = Annotated[str, Field(pattern=r"^\d{3}$")]
 
 _FOLDER = Path(__file__).parent / "policies"
 _YEAR = re.compile(r"(?<!\d)(?:18|19|20)\d\d(?!\d)")
 _COMPACT = re.compile(r"(?<!\d)((?:19|20)\d\d)(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?!\d)")
 _GENERALISED = ("DATE", "ZIP", "AGE")
+_NO_SURROGATE = ("DATE", "ZIP", "AGE")
+# Days after which some date has the same month and day again.
+_WHOLE_YEARS = frozenset(
+    (date(y + n, m, 1) - date(y, m, 1)).days for y in range(2000, 2008) for n in range(1, 12) for m in (1, 3)
+)
 
 
 class ZipRule(BaseModel):
@@ -54,14 +71,57 @@ class ZipRule(BaseModel):
         return prefix
 
 
+class ShiftRule(BaseModel):
+    """By how many days dates may be moved, in either direction.
+
+    Never by whole weeks, or "Tuesday" would stay what it was, and never by whole years, or "3/14" would. From 48 to 317
+    days also every month and every season changes its name.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    least: Annotated[int, Field(ge=1)]
+    most: Annotated[int, Field(le=3650)]
+    day_first: bool = False
+    """Read 4/3/2019 as the fourth of March, where both readings are possible."""
+
+    @model_validator(mode="after")
+    def _some(self) -> ShiftRule:
+        if len(self.days()) < 100:
+            raise ValueError("fewer than 100 different shifts: anyone could try them all on one known date")
+        return self
+
+    def days(self) -> tuple[int, ...]:
+        """Every shift allowed."""
+        one_way = [n for n in range(self.least, self.most + 1) if n % 7 and n not in _WHOLE_YEARS]
+        return (*(-n for n in reversed(one_way)), *one_way)
+
+
 class Policy(BaseModel):
-    """An action for every identifier of the closed list, and the ZIP rule if ZIP codes are generalised."""
+    """An action for every identifier of the closed list, and the rules that some actions need.
+
+    `still_phi` and `status` say in the manifest what the result is, by the rule alone. Nothing is claimed for a policy
+    of the user's own.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9_]+_v\d+$")]
+    version: int
+    """The number at the end of the name."""
+    still_phi: bool = True
+    """The result is protected health information even if every identifier was found."""
+    status: Annotated[str, Field(min_length=1)] = "a policy of the user's own; nothing is claimed for it"
     actions: dict[str, Action]
     zip3: ZipRule | None = None
+    shift: ShiftRule | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _version_of_name(cls, value: object) -> object:
+        if isinstance(value, dict) and (found := re.search(r"_v(\d+)$", str(value.get("name")))):
+            return {"version": int(found[1]), **value}
+        return value
 
     @model_validator(mode="after")
     def _complete(self) -> Policy:
@@ -73,13 +133,27 @@ class Policy(BaseModel):
             raise ValueError(f"only {', '.join(_GENERALISED)} can be generalised, not {', '.join(wrong)}")
         if self.actions["ZIP"] == "generalise" and self.zip3 is None:
             raise ValueError("ZIP is generalised, but zip3 is missing")
+        if wrong := [i for i, a in self.actions.items() if a == "surrogate" and i in _NO_SURROGATE]:
+            raise ValueError(f"there is no surrogate for {', '.join(wrong)}; generalise, or shift a DATE")
+        if wrong := [i for i, a in self.actions.items() if a == "shift" and i != "DATE"]:
+            raise ValueError(f"only DATE can be shifted, not {', '.join(wrong)}")
+        if self.actions["DATE"] == "shift" and self.shift is None:
+            raise ValueError("DATE is shifted, but shift is missing")
+        if self.version != int(self.name.rpartition("_v")[2]):
+            raise ValueError("version is not the number at the end of the name")
         return self
+
+    @property
+    def needs_keys(self) -> bool:
+        """Whether what is shown depends on the patient and on a key."""
+        return not {"surrogate", "shift"}.isdisjoint(self.actions.values())
 
     def shown(self, text: str, span: Span) -> str:
         """The string that stands for a span of `text` in what is released.
 
-        A date shows its year if it holds exactly one in four digits; a two-digit year is not guessed at, and a birth
-        date shows none, for a birth year can imply an age over 89. Whatever cannot be generalised is a placeholder.
+        A date shows its year if it holds exactly one in four digits; a two-digit year is not guessed at. A birth date
+        shows none, nor does a year that `deid.over89` found, for they imply an age over 89. Whatever cannot be
+        generalised is a placeholder.
         """
         action = self.actions[span.identifier]
         original = text[span.start : span.end]
@@ -87,9 +161,10 @@ class Policy(BaseModel):
             return original
         if action == "generalise":
             plain = fold(original)[0]
-            if span.identifier == "AGE":
+            # "CABG at age 75 in 1999" tells an age over 89 in 2016; "at age 90+ in 1999" would be untrue.
+            if span.identifier == "AGE" and span.recognizer not in ("over89.age_then", "over89.married"):
                 return "90+"
-            if span.identifier == "DATE" and not span.recognizer.endswith(".birth"):
+            if span.identifier == "DATE" and not implies_age(span):
                 years = set(_YEAR.findall(plain)) | set(_COMPACT.findall(plain))
                 if len(years) == 1:
                     return years.pop()
@@ -97,6 +172,11 @@ class Policy(BaseModel):
                 digits = "".join(c for c in plain if c.isdecimal())
                 return self.zip3.shown(digits) if len(digits) in (5, 9) else "000"
         return placeholder(span.identifier)
+
+
+def implies_age(span: Span) -> bool:
+    """Whether a date is one of birth, or of an event that tells an age over 89."""
+    return span.recognizer.endswith(".birth") or span.recognizer.startswith("over89.")
 
 
 def placeholder(identifier: str) -> str:

@@ -19,13 +19,18 @@ import polars as pl
 
 
 class Span(NamedTuple):
-    """start and end in code points, half-open; score in 0..1; recognizer as "module.rule"."""
+    """start and end in code points, half-open; score in 0..1; recognizer as "module.rule".
+
+    `entity` names the person or thing within one patient's notes, as "NAME:3": the same label, the same entity; "" where
+    it is not known.
+    """
 
     start: int
     end: int
     identifier: str
     score: float
     recognizer: str
+    entity: str = ""
 
 
 class OutSpan(NamedTuple):
@@ -36,6 +41,7 @@ class OutSpan(NamedTuple):
     identifier: str
     score: float
     recognizer: str
+    entity: str
     out_start: int
     out_end: int
     action: str
@@ -48,6 +54,7 @@ _SPAN_FIELDS: dict[str, type[pl.DataType]] = {
     "identifier": pl.Utf8,
     "score": pl.Float64,
     "recognizer": pl.Utf8,
+    "entity": pl.Utf8,
 }
 SPANS_DTYPE = pl.List(pl.Struct(_SPAN_FIELDS))
 OUT_SPANS_DTYPE = pl.List(
@@ -75,7 +82,9 @@ def merge(text: str, spans: Iterable[Span]) -> list[Span]:
     """Settle overlaps by the rule above; return sorted, non-overlapping, trimmed spans inside the text."""
     taken: list[tuple[int, int]] = []  # sorted, disjoint
     out: list[Span] = []
-    for span in sorted(set(spans), key=lambda s: (-s.score, s.start - s.end, s.start, s.identifier, s.recognizer)):
+    for span in sorted(
+        set(spans), key=lambda s: (-s.score, s.start - s.end, s.start, s.identifier, s.recognizer, s.entity)
+    ):
         start, end = max(0, span.start), min(len(text), span.end)
         free: list[tuple[int, int]] = []
         at = bisect.bisect_left(taken, (start, start))
@@ -93,5 +102,5 @@ def merge(text: str, spans: Iterable[Span]) -> list[Span]:
             a, b = _trim(text, a, b)
             if a < b and (whole or any(c.isalnum() for c in text[a:b])):
                 bisect.insort(taken, (a, b))
-                out.append(Span(a, b, span.identifier, span.score, span.recognizer))
+                out.append(span._replace(start=a, end=b))
     return sorted(out)

@@ -81,7 +81,7 @@ EPONYMS = frozenset(
 )
 # The word after a name that makes it an eponym.
 EPONYM_HEADS = (
-    "disease syndrome sign signs test tests testing score scale stage staging maneuver manoeuvre procedure operation "
+    "nodule score scores rings exam exams mucosa wave waves angle palsies scissors count drape cells disease syndrome sign signs test tests testing score scale stage staging maneuver manoeuvre procedure operation "
     "repair catheter cath tube drain clip clamp retractor forceps needle criteria classification grade grading index "
     "palsy body bodies cyst contracture deformity fracture fractures hernia lymphoma sarcoma tumor tumour thyroiditis "
     "esophagus oesophagus ring nodes node lesion phenomenon reflex law triad tetralogy chorea dementia monitor "

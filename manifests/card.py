@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from manifests.corpus_manifest import CorpusManifest
-from manifests.rendering import engine
+from manifests.rendering import detected, engine
 
 
 def render_card(manifest: CorpusManifest) -> str:
@@ -17,4 +17,5 @@ def render_card(manifest: CorpusManifest) -> str:
             table[file.product, file.split]["tokens"] += file.tokens or 0
     rows = [{"product": product, "split": split, **counts} for (product, split), counts in table.items()]
     products = [p for p in ("pretrain", "instruct") if any(row["product"] == p for row in rows)]
-    return engine(html=False).get_template("card.md.j2").render(m=manifest, table=rows, products=products)
+    template = engine(html=False).get_template("card.md.j2")
+    return template.render(m=manifest, table=rows, products=products, **detected(manifest))

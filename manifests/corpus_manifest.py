@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, model_validator
 
 SCHEMA = "clinicorpus/corpus-manifest/1"
 
@@ -74,7 +74,8 @@ class Stage(Record):
     removed: dict[str, NonNegativeInt]
     chars_out: NonNegativeInt
     details: dict[str, Any] = Field(default_factory=dict)
-    """Figures of this stage that are no drop: spans by identifier and action, algorithm versions."""
+    """Figures of this stage that are no drop: spans by identifier and action, algorithm versions. `rules`: spans by the rule
+    that found them; `review`: notes with a characteristic that people should look at, by kind; both rounded to tens."""
 
 
 class Determination(Record):
@@ -86,15 +87,76 @@ class Policy(Record):
     name: str
     sha256: str
     determination: Determination
+    still_phi: bool | None = None
+    """Whether the result is protected health information even if every identifier was found; null: not said."""
+    says: str = ""
+    """What the policy itself says of its result."""
 
 
 class Measurement(Record):
     what: str
-    """deid, filters, dedupe"""
+    """deid, filters, dedupe; selfcheck: recall against the patient table of a detection that did not see it; attack: a red
+    team on what is released"""
     gold: str
+    """What was measured against."""
     origin: Literal["synthetic", "public", "in-domain"]
     """Figures on synthetic gold are a smoke test, not evidence about a real corpus."""
     figures: dict[str, Any]
+
+
+class Thresholds(Record):
+    notes: float
+    """Highest upper bound of the share of notes with a direct identifier left."""
+    patients: float
+    confidence: float
+    """Of both bounds, one-sided."""
+
+
+class Bound(Record):
+    """Of the gold notes (or patients) that hold a direct identifier, those in which one was left."""
+
+    leaking: NonNegativeInt
+    holding: NonNegativeInt
+    share: float | None
+    upper: float
+    """Upper bound; of notes over the effective number of notes, where leaks gather in few patients."""
+    allowed: float
+    confidence: float
+    verdict: Literal["passed", "failed", "insufficient evidence"]
+
+
+class ClassBound(Record):
+    notes_holding: NonNegativeInt
+    notes_leaking: NonNegativeInt
+    upper: float
+    """Upper bound of the share of the notes that hold this identifier, Bonferroni-corrected over the identifiers."""
+
+
+class GateEvidence(Record):
+    gold: str
+    origin: Literal["synthetic", "public", "in-domain"]
+    counts: bool
+    """Whether gold of this origin counts for this corpus: synthetic gold never does for notes of real patients."""
+    verdict: Literal["passed", "failed", "insufficient evidence"] | None
+    notes: Bound | None
+    patients: Bound | None
+    identifiers: dict[str, ClassBound]
+
+
+class Gate(Record):
+    """The release gate. It says whether the measurements allow a release; that a corpus is de-identified says nobody
+    but a named person (`policy.determination`)."""
+
+    verdict: Literal["passed", "failed", "insufficient evidence"]
+    status: Literal[
+        "may be released", "may be released by override", "not released: gate failed",
+        "not released: insufficient evidence",
+    ]  # fmt: skip
+    source: Literal["synthetic", "public", "private"]
+    thresholds: Thresholds
+    reasons: list[str]
+    caveats: list[str]
+    evidence: list[GateEvidence]
 
 
 class Split(Record):
@@ -140,9 +202,46 @@ class CorpusManifest(Record):
     difference of two versions shows no small cell either."""
     environment: dict[str, Any]
     overrides: list[dict[str, str]]
+    """What was passed over, why and by whom: rule, reason, by."""
+    gate: Gate | None = None
+    """Null in versions that were sealed before there was a gate."""
+
+    @model_validator(mode="after")
+    def _status_follows(self) -> CorpusManifest:
+        """A verdict, a status and an override that do not go together were not written by a build."""
+        if self.gate is None:
+            return self
+        overridden = any(line.get("rule") == "release gate" and line.get("reason") for line in self.overrides)
+        expected = {
+            "passed": "may be released", "failed": "not released: gate failed",
+            "insufficient evidence": "not released: insufficient evidence",
+        }[self.gate.verdict]  # fmt: skip
+        if overridden and self.gate.verdict != "passed":
+            expected = "may be released by override"
+        if self.gate.status != expected:
+            raise ValueError(f"gate.status does not follow from its verdict and the overrides: {expected}")
+        if self.gate.verdict == "passed" and not any(e.counts and e.verdict == "passed" for e in self.gate.evidence):
+            raise ValueError("gate.verdict is passed, but no evidence that counts passed")
+        return self
 
     def dump(self) -> dict[str, Any]:
         return self.model_dump(mode="json", by_alias=True)
+
+
+def release_notice(manifest: CorpusManifest) -> str | None:
+    """What whoever uses this corpus must be told; None for the synthetic hospital and for what may be released.
+
+    Nobody stands behind a synthetic note, so there is nothing to warn of, whatever the gate says of the detection.
+    """
+    if manifest.source.kind == "synthetic" or (manifest.gate and manifest.gate.verdict == "passed"):
+        return None
+    name = f"{manifest.corpus.name} {manifest.corpus.version}"
+    if manifest.gate is None:
+        return f"{name} was sealed without a release gate: how many identifiers are left in it was not judged"
+    if manifest.gate.status == "may be released by override":
+        return f"{name}: the release gate was overridden ({manifest.gate.verdict}); the reason stands in its manifest"
+    left = "the text was published before" if manifest.source.public else "identifiers of patients may be left in it"
+    return f"{name} is {manifest.gate.status}; {left}, and a model trained on it can repeat what is left"
 
 
 def suppress(count: int) -> str:

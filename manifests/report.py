@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import Any
 
 from manifests.corpus_manifest import CorpusManifest, Stage, suppress
-from manifests.rendering import engine
+from manifests.rendering import detected, engine
 
 KEPT, LOST, MADE = "#1f6f78", "#c8553d", "#d9a441"
 
@@ -74,6 +74,6 @@ def render_report(manifest: CorpusManifest) -> str:
         .get_template("report.html.j2")
         .render(
             m=manifest, first=manifest.stages[0], rows=rows, tokens=sum(f.tokens or 0 for f in manifest.files),
-            funnel=funnel(manifest.stages), actions=actions, show=suppress, share=share,
+            funnel=funnel(manifest.stages), actions=actions, show=suppress, share=share, **detected(manifest),
         )
     )  # fmt: skip

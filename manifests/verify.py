@@ -34,6 +34,15 @@ def load(path: Path) -> CorpusManifest:
         raise UserError("manifest does not fit its schema", value=f"{path.name}: {wrong}") from None
 
 
+def gate_status(path: Path) -> str | None:
+    """What the release gate said of a sealed version; None if it cannot be read or was sealed before there was one."""
+    try:
+        gate = load(path).gate
+    except UserError:
+        return None
+    return gate.status if gate else None
+
+
 def sums(manifest: CorpusManifest) -> list[str]:
     """Closing sums: within each stage, from stage to stage, and from the last stage to the files."""
     problems = []

@@ -83,7 +83,7 @@ def test_detect_answers_for_every_note_in_either_format(tmp_path, notes, kind):
     if kind == "jsonl":
         assert "reader.malformed 1" in done.stderr
         assert set(json.loads(out.read_text().splitlines()[0])["spans"][0]) == {
-            "start", "end", "identifier", "score", "recognizer",
+            "start", "end", "identifier", "score", "recognizer", "entity",
         }  # fmt: skip
     found = {NOTES[0]["text"][s["start"] : s["end"]] for s in rows["spans"][0].to_list()}
     assert {"Harold Winslow", "03/04/2019", "4471920", "617-555-0188"} <= found

@@ -9,6 +9,7 @@ import polars as pl
 
 import manifests
 from clinicorpus_errors import UserError
+from manifests.corpus_manifest import release_notice
 
 
 class BoundCorpus(NamedTuple):
@@ -17,6 +18,8 @@ class BoundCorpus(NamedTuple):
     manifest_sha256: str
     files: dict[tuple[str, str], list[Path]]
     """(product, split) to the Parquet files the manifest names."""
+    notice: str | None = None
+    """What the release gate said that whoever trains must be told."""
 
     def read(self, product: str, split: str, columns: list[str]) -> pl.DataFrame:
         """Rows of one product (pretrain, instruct) and split, sorted by record.
@@ -68,4 +71,6 @@ def bind(corpus: str, root: Path) -> BoundCorpus:
     for file in manifest.files:
         if file.zone == "corpus" and file.product in ("pretrain", "instruct") and file.split:
             files.setdefault((file.product, file.split), []).append(folder / file.path)
-    return BoundCorpus(manifest.corpus.name, manifest.corpus.version, manifests.sha256_file(path), files)
+    return BoundCorpus(
+        manifest.corpus.name, manifest.corpus.version, manifests.sha256_file(path), files, release_notice(manifest)
+    )

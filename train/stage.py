@@ -45,6 +45,8 @@ def run(stage: Stage, data: dict[str, Any], root: Path, given: dict[str, Any], *
     recipe = load_recipe(data)
     offline.need_training_packages()
     corpus = bind(recipe.corpus, root)
+    if corpus.notice:
+        say(f"warning: {corpus.notice}")
     offline.pin(root)
     folder = root / "models" / recipe.name / stage
     with publish.clean_exit(), publish.lock(folder.parent):

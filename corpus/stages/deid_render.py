@@ -1,4 +1,7 @@
-"""Puts what the policy shows in the place of the placeholders: a year, three digits of a ZIP, "90+"."""
+"""Puts what the policy shows in the place of the placeholders: a year, three digits of a ZIP, "90+", a surrogate.
+
+Where the policy shifts dates, the times of the notes move with them.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,8 @@ from deid.apply import render_frame
 
 NAME = "deid.render"
 SCOPE = "note"
-READS = ("text", "spans")
-WRITES = ("text", "spans")
+READS = ("text", "spans", "shift_days", "charted_at", "signed_at")
+WRITES = ("text", "spans", "charted_at", "signed_at")
 LIBRARIES = ()
 KEEP = False
 

@@ -9,13 +9,13 @@ with without_torch():
     from presidio_analyzer import RecognizerRegistry
 
 
-def clinical_registry(*, ner_entities: bool = True) -> RecognizerRegistry:
+def clinical_registry(model: str = "clinical_v1", *, ner_threshold: float = 0.15) -> RecognizerRegistry:
     """A presidio registry with all recognizers of this room, for our detector or a presidio AnalyzerEngine.
 
-    `ner_entities` adds the one that reads the entities of a spaCy model. presidio's own recognizers are not in it:
-    some fetch the list of internet suffixes from the network when first used.
+    `model` is the one that finds people and places: clinical_v1, en_core_web_sm, none, or a folder of `deid train`.
+    presidio's own recognizers are not in it: some fetch the list of internet suffixes from the network when first used.
     """
     recognizers = [m.recognizer() for m in (dates, ages, contacts, codes, places, names)]
-    if ner_entities:
-        recognizers.append(ner.NerRecognizer())
+    if model != "none":
+        recognizers.append(ner.NerRecognizer(ner.load_model(model), ner_threshold))
     return RecognizerRegistry(recognizers=recognizers, supported_languages=["en"])

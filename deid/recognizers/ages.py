@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from deid.note import Note
 from deid.recognizers.common import ClinicalRecognizer, Rule, apply_rules
 from deid.spans import Span
 
@@ -99,9 +100,9 @@ RULES = (
 )
 
 
-def find(text: str, lowered: str) -> Iterator[Span]:
+def find(note: Note) -> Iterator[Span]:
     """Ages over 89 of folded text."""
-    return apply_rules("ages", RULES, text, lowered)
+    return apply_rules("ages", RULES, note)
 
 
 def recognizer() -> ClinicalRecognizer:

@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Iterator
 
 from deid import checksums
+from deid.lexicon import flags
+from deid.note import LOOSER, Note
 from deid.recognizers.common import ClinicalRecognizer, Rule, apply_rules
 from deid.spans import Span
 
@@ -19,8 +21,11 @@ _LINK = (
     r"[ \t]{0,2}(?:(?:is|was|of|as|are)\b|[:#=.,-]){0,2}[ \t]{0,2}(?:\n[ \t]{0,4})?[#(]{0,2}[ \t]?"
 )
 # A code: letters, digits, inner dots, dashes and slashes, one digit at least.
-_CODE = r"(?=[A-Za-z./-]{0,8}\d)[A-Za-z0-9](?:[A-Za-z0-9]|[-./_](?=[A-Za-z0-9])){2,38}(?:[ ](?=\d)[\d-]{2,8}(?![\w./%])){0,4}"
-_LONG_CODE = r"(?=[A-Za-z./-]{0,10}\d)[A-Za-z0-9](?:[A-Za-z0-9]|[-./_ ](?=[A-Za-z0-9]*\d)){3,38}"
+_CODE = (
+    r"(?=[A-Za-z./#~-]{0,8}\d|[A-Za-z]{1,4}[ ]\d{2})[A-Za-z0-9](?:[A-Za-z0-9]|[-./_#~:*](?=[A-Za-z0-9])){0,38}"
+    r"(?:[ ](?=[A-Za-z]{0,2}\d)[A-Za-z\d-]{2,10}(?![\w./%:])|[ ]\d(?=[ ]\d|[ \t]*(?:[.,;)\n]|$))){0,5}(?:(?<=\d)[ ][A-Z](?=[ \t]*(?:[.,;)\n]|$)))?"
+)
+LOOSER[_CODE] = r"[A-Za-z./#~ -]{0,8}\d"
 
 
 def _after(words: str, value: str = _CODE, flags: int = re.IGNORECASE) -> re.Pattern[str]:
@@ -30,6 +35,8 @@ def _after(words: str, value: str = _CODE, flags: int = re.IGNORECASE) -> re.Pat
 def _plain(match: re.Match[str]) -> bool:
     """Not a date, a dose or a measurement: "order 3/4/2019", "case 5.2 cm", "visit 2 weeks"."""
     value = match["v"]
+    if sum(c.isalnum() for c in value) < 3 or sum(c.isdigit() for c in value) < 2:
+        return False
     if re.fullmatch(r"(?:[12]?\d|3[01])[/.-](?:[12]?\d|3[01])(?:[/.-]\d{2,4})?|\d+\.\d+|(?:19|20)\d\d", value):
         return False
     return not re.fullmatch(r"\d+(?:mg|ml|cm|mm|mcg|kg|st|nd|rd|th|yo|y|f|m)", value, re.IGNORECASE)
@@ -68,12 +75,51 @@ _OTHER = (
     r"[ \t]{0,2}(?:id\b|identifier|code|#|no\b\.?|number|num\b)|tid(?=[ \t]?:)|ref(?=[ \t]?[#:])|barcode|badge|pin(?=[ \t]?[:#])|passcode|access[ \t]code"
 )
 
-_REFERENCE = re.compile(
+REFERENCE = re.compile(
     r"(?:pmid|pmc|nct|doi|icd|cpt|snomed|sctid|loinc|rxnorm|rxcui|ndc|isbn|issn|clinicaltrials|cui)\b[a-z \t:#.()-]{0,14}$",
     re.IGNORECASE,
 )
 
+_IN_WORDS = r"no\b\.?|number|num\b|nbr\b|#|id\b|ref(?:erence)?\b\.?|serial|lot(?:[ \t](?:no\.?|number))?|tag|badge|voucher|(?:arm|wrist)band|bracelet|label(?:led|ed)?|sticker|docket|booking|ticket|card|reads|says|labell?ed|invoice|claim|REF"
+
+
+def _mixed(match: re.Match[str]) -> bool:
+    """Not a dose, an interval of vertebrae or a time: "T1-T12", "2000MG", "BP128/83", "HR1200"."""
+    value = match["v"]
+    if len(value) < 6 or re.fullmatch(
+        r"G\d+P\d+|\d+[A-Z]{1,3}|(?:[A-Z]{1,3}\d{1,3}[-/]?){1,3}|[A-Z]{1,4}-?(?:19|20)?\d\d(?:/\d{2,3})?|(?:\d{1,3}/){1,2}[A-Z0-9]{1,4}",
+        value,
+    ):
+        return bool(re.fullmatch(r"[A-Z]\d{2,3}[A-Z]\d{2,3}[A-Z]?\d{0,3}", value)) and len(value) >= 6
+    return not REFERENCE.search(match.string[max(0, match.start() - 24) : match.start()])
+
+
 RULES = (
+    # Whatever the thing is called: "student # 4418802", "voucher #0077-21", "lot U7719CB", "armband reads Z9-44-KLM".
+    Rule(
+        "numbered",
+        "OTHER_ID",
+        0.6,
+        re.compile(
+            rf"(?<![A-Za-z])(?:{_IN_WORDS})[ \t]{{0,2}}(?:(?:is|was|reads?|shows?|marked|stamped|[:#=~-])[ \t]{{0,2}}){{0,2}}(?P<v>{_CODE})(?![\w])",
+            re.IGNORECASE,
+        ),
+        check=lambda m: sum(c.isdigit() for c in m["v"]) >= (3 if len(m["v"]) < 9 else 4) and _plain(m) and not REFERENCE.search(m.string[max(0, m.start() - 24) : m.start()]),
+    ),
+    # Codes that announce themselves: capitals and four digits or more ("GARC800101HD", "22-CV-01984"), three groups of
+    # digits ("2310-998-114"), or four by four ("1234 5678 9012").
+    Rule("mixed", "OTHER_ID", 0.5, re.compile(r"(?<![\w.-])(?P<v>(?=[A-Z0-9/-]{0,14}[A-Z])(?=(?:[A-Z/-]*\d){4})[A-Z0-9]+(?:[-/][A-Z0-9]+){0,5})(?![\w%])(?!\.\d)"), check=lambda m: _mixed(m)),
+    Rule("digit_groups", "OTHER_ID", 0.5, re.compile(r"(?<![\w./+-])(?P<v>\d{1,6}(?:-\d{1,8}){2,5})(?![\w/%-])(?!\.\d)"), check=lambda m: not REFERENCE.search(m.string[max(0, m.start() - 24) : m.start()]) and sum(c.isdigit() for c in m["v"]) >= 7 and _plain(m)),
+    Rule("digit_quads", "OTHER_ID", 0.5, re.compile(r"(?<![\w./+-])(?P<v>\d{4}(?:[ -]\d{4}){2,4})(?![\w/%-])(?!\.\d)")),
+    Rule("initials_and_job", "OTHER_ID", 0.8, re.compile(r"(?:^|\n)[ \t]{0,4}(?P<v>[A-Z]{2,3}[/:][A-Z]{2,4}[ \t]\d{4,9})[ \t]*(?=\n|$)")),
+    Rule("initials_stamp", "OTHER_ID", 0.7, re.compile(r"(?:^|\n)[ \t]{0,4}(?P<v>[A-Z]{2,3})(?=[ \t]\d{1,2}/\d{1,2}(?:/\d{2,4})?[ \t]\d{1,2}:?\d{2}\b)")),
+    Rule("tail", "VEHICLE", 0.85, re.compile(r"\btail(?:[ \t](?:number|no\.?|#))?[ \t:#]{1,3}(?P<v>N\d{1,5}[A-Z]{0,2})\b", re.IGNORECASE), only_if=("tail",)),
+    Rule("plate_word", "VEHICLE", 0.8, re.compile(r"\bplates?[ \t]{1,2}(?P<v>(?=[A-Z]{0,4}[ -]?\d)[A-Z0-9]{1,4}[ -]?[A-Z0-9]{2,6})\b"), only_if=("plate",)),
+    # Initials of who dictated, typed or witnessed.
+    Rule("initials_bracketed", "OTHER_ID", 0.6, re.compile(r"\((?P<v>[a-z]{2,3})\)"), check=lambda m: not flags(m["v"])),
+    Rule("initials_pair", "OTHER_ID", 0.7, re.compile(r"(?<![\w/:])(?P<v>[A-Z]{2,4}[/:][a-z]{1,4}\d{0,2}(?:/\w{1,6})?)[ \t]*(?=\n|$)"), check=lambda m: m["v"].split("/")[0] not in ("IV", "PO", "IM", "SC", "BP", "HR", "NC", "RA")),
+    Rule("initials_dotted", "OTHER_ID", 0.75, re.compile(r"(?:^|\n)[ \t~-]{0,4}(?P<v>(?:[A-Za-z]\.[ ]?){2,4})[ \t]*(?=\n|$)")),
+    Rule("initials_typist", "OTHER_ID", 0.8, re.compile(r"\b(?:dict|trans|typ|tr|td|dd)[/:][ ]?(?P<v>[a-z]{2,4}\d?)\b", re.IGNORECASE), check=lambda m: (m["v"].islower() or m["v"].isupper()) and not m["v"].lower().startswith("yy")),
     Rule("ssn", "SSN", 0.96, re.compile(r"(?<![\w.-])(?P<v>\d{3}([- ])\d{2}\2\d{4})(?![\w])(?!-\d)")),
     Rule(
         "ssn_after_word",
@@ -100,7 +146,7 @@ RULES = (
     ),
     Rule("mrn", "MRN", 0.95, _after(_MRN), check=_plain, only_if=("mr", "m.r", "rec", "chart", "#", " no", "num", "id", "empi", "hn", "h.n")),
     Rule("mrn_before_word", "MRN", 0.93, re.compile(r"(?<![\w.-])(?P<v>[A-Za-z]{0,3}-?\d[\d-]{4,14})[ \t]?[(\[]?(?:mrn|mr#|medical record)\b", re.IGNORECASE), only_if=("mr", "medical rec")),
-    Rule("plan", "HEALTH_PLAN", 0.94, _after(_PLAN, _LONG_CODE), check=_plain),
+    Rule("plan", "HEALTH_PLAN", 0.94, _after(_PLAN), check=_plain),
     Rule(
         "mbi",
         "HEALTH_PLAN",
@@ -175,13 +221,13 @@ RULES = (
         "USERNAME",
         0.9,
         re.compile(
-            r"\b(?:user[ \t-]?names?|user[ \t]?id|userid|login(?:[ \t](?:name|id))?|log-?in[ \t](?:name|id)|screen[ \t]?name|portal[ \t](?:account|login|user|name)|(?:epic|cerner|network|portal|windows|ad)[ \t](?:user|id|login)|handle|(?:skype|twitter|instagram|facebook|snapchat|tiktok|telegram|whatsapp|discord|venmo)(?:[ \t](?:id|name|handle|account|username))?)"
-            r"[ \t]{0,2}(?:is\b|was\b|as\b|:|=|-|#)[ \t]{0,2}[\"'(@]{0,2}(?P<v>[A-Za-z0-9][\w.@-]{2,40})",
+            r"\b(?:user[ \t-]?names?|user[ \t]?id|userid|login(?:[ \t](?:name|id))?|log-?in[ \t](?:name|id)|screen[ \t]?name|portal[ \t](?:account|login|user|name)|(?:epic|cerner|network|portal|windows|ad)[ \t](?:user|id|login)|handle|(?:skype|twitter|instagram|facebook|snapchat|tiktok|telegram|whatsapp|discord|venmo|wechat|kakao(?:talk)?|viber|signal)(?:[ \t](?:id|name|handle|account|username))?)"
+            r"(?:[ \t]{0,2}(?:is\b|was\b|as\b|:|=|-|#)[ \t]{0,2}|[ \t](?=[\w.]{0,30}[\d_]))[\"'(@]{0,2}(?P<v>[A-Za-z0-9][\w.@-]{2,40})",
             re.IGNORECASE,
         ),
         check=lambda m: any(c.isdigit() or c in "._-@" for c in m["v"].strip(".")) or "name" in m.group(0).lower()[:14],
         only_if=("user", "log", "portal", "handle", "screen", "skype", "twitter", "instagram", "facebook", "snapchat",
-                 "tiktok", "telegram", "whatsapp", "discord", "venmo", "epic", "cerner"),
+                 "tiktok", "telegram", "whatsapp", "discord", "venmo", "wechat", "kakao", "viber", "signal", "epic", "cerner"),
     ),
     Rule("handle", "USERNAME", 0.85, re.compile(r"(?<![\w.@/])(?P<v>@[A-Za-z_][\w.]{2,30})(?![\w@])"), only_if=("@",)),
     Rule(
@@ -223,7 +269,7 @@ RULES = (
     ),
     # "E100022001", "MR115875": up to three letters and six digits or more is the key of some record.
     Rule("lettered_number", "OTHER_ID", 0.5, re.compile(r"(?<![\w.-])(?P<v>[A-Za-z]{1,3}\d{6,12}[A-Za-z]?)(?![\w-])(?!\.\d)"),
-         check=lambda m: not m["v"].lower().startswith(("nct", "pmc", "cui")) and not _REFERENCE.search(m.string[max(0, m.start() - 24) : m.start()])),
+         check=lambda m: not m["v"].lower().startswith(("nct", "pmc", "cui")) and not REFERENCE.search(m.string[max(0, m.start() - 24) : m.start()])),
     Rule(
         "payer_number",
         "HEALTH_PLAN",
@@ -272,14 +318,14 @@ RULES = (
         "OTHER_ID",
         0.5,
         re.compile(r"(?<![\w.,/+-])(?P<v>\d{8,20})(?![\w,/-])(?!\.\d)"),
-        check=lambda m: not _REFERENCE.search(m.string[max(0, m.start() - 24) : m.start()]),
+        check=lambda m: not REFERENCE.search(m.string[max(0, m.start() - 24) : m.start()]),
     ),
 )  # fmt: skip
 
 
-def find(text: str, lowered: str) -> Iterator[Span]:
+def find(note: Note) -> Iterator[Span]:
     """Numbers and codes of folded text."""
-    return apply_rules("codes", RULES, text, lowered)
+    return apply_rules("codes", RULES, note)
 
 
 def recognizer() -> ClinicalRecognizer:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from deid.folding import fold, unfold
+from deid.note import LETTER, UPPER, Note, watch
 from deid.spans import Span
 from deid.torchless import without_torch
 
@@ -15,20 +16,6 @@ with without_torch():
     from presidio_analyzer.nlp_engine import NlpArtifacts
 
 
-def _letters(keep: Callable[[str], bool]) -> str:
-    """A character class of Latin, Greek and Cyrillic letters; `re` has no \\p{Lu}."""
-    ranges: list[list[int]] = []
-    for code in [*range(0x41, 0x530), *range(0x1E00, 0x2000)]:
-        if keep(chr(code)):
-            if ranges and ranges[-1][1] == code - 1:
-                ranges[-1][1] = code
-            else:
-                ranges.append([code, code])
-    return "".join(chr(a) if a == b else f"{chr(a)}-{chr(b)}" for a, b in ranges)
-
-
-UPPER = f"[{_letters(str.isupper)}]"
-LETTER = f"[{_letters(str.isalpha)}]"
 SP = r"[ \t]"
 
 # One capitalised word of a name: "Nguyen", "O'Connell", "García-López", "McDonald", "DOE".
@@ -52,28 +39,31 @@ class Rule:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "group", "v" if "v" in self.pattern.groupindex else 0)
+        watch(self.pattern)
 
 
-def apply_rules(prefix: str, rules: Iterable[Rule], text: str, lowered: str) -> Iterator[Span]:
-    """Run rules over folded text; `lowered` is the text in lower case, made once a note for the `only_if` tests."""
+def apply_rules(prefix: str, rules: Iterable[Rule], note: Note) -> Iterator[Span]:
+    """Run rules over a note."""
     for rule in rules:
-        if rule.only_if and not any(word in lowered for word in rule.only_if):
+        if not note.may_match(rule.pattern) or (
+            rule.only_if and not any(word in note.lowered for word in rule.only_if)
+        ):
             continue
-        for match in rule.pattern.finditer(text):
+        for match in rule.pattern.finditer(note.text):
             if rule.check is None or rule.check(match):
                 start, end = match.span(rule.group)
                 if start < end:
                     yield Span(start, end, rule.identifier, rule.score, f"{prefix}.{rule.name}")
 
 
-Find = Callable[[str, str], Iterable[Span]]
+Find = Callable[[Note], Iterable[Span]]
 
 
 class ClinicalRecognizer(EntityRecognizer):
     """A function over folded text as a presidio recognizer.
 
-    `find(text, lowered)` gets the text after `deid.folding.fold` and the same in lower case, and yields spans of it,
-    overlaps allowed. The detector of this room calls `find` itself; an AnalyzerEngine calls `analyze`.
+    `find(note)` gets the text after `deid.folding.fold` as a Note, and yields spans of it, overlaps allowed. The
+    detector of this room calls `find` itself; an AnalyzerEngine calls `analyze`.
     """
 
     def __init__(self, name: str, identifiers: list[str], find: Find) -> None:
@@ -89,9 +79,7 @@ class ClinicalRecognizer(EntityRecognizer):
         """presidio's interface: results of the entities asked for, in offsets of `text`."""
         folded, offsets = fold(text)
         return [
-            as_result(span, self)
-            for span in unfold(self.find(folded, folded.lower()), offsets)
-            if span.identifier in entities
+            as_result(span, self) for span in unfold(self.find(Note(folded)), offsets) if span.identifier in entities
         ]
 
 

@@ -6,6 +6,7 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
+from deid.note import Note
 from deid.recognizers.common import ClinicalRecognizer, Rule, apply_rules
 from deid.spans import Span
 
@@ -52,7 +53,7 @@ RULES = (
         "EMAIL",
         0.9,
         re.compile(
-            r"\b(?P<v>[\w.+-]{2,40}[ \t](?:\(at\)|\[at\]|at)[ \t][\w-]{2,40}[ \t]?(?:[ \t]dot[ \t]|\(dot\)|\.)[ \t]?(?:com|org|net|edu|gov))\b",
+            r"\b(?P<v>[\w.+-]{2,40}[ \t](?:\(at\)|\[at\]|at)[ \t][\w-]{2,40}[ \t]?(?:[ \t]dot[ \t]|\(dot\)|\.)[ \t]?(?:com|org|net|edu|gov))\b|(?<![\w.])[\w.+-]{2,40}[ \t]?[(\[]at[)\]][ \t]?[\w-]{2,40}(?:\.|[ \t]?[(\[]dot[)\]][ \t]?)[a-z]{2,12}\b",
             re.IGNORECASE,
         ),
         only_if=(" at ", "(at)", "[at]"),
@@ -64,6 +65,12 @@ RULES = (
         re.compile(r"(?P<v>\b(?:https?|ftps?|sftp)://[^\s<>\"'\])}]{2,500}|\bwww\.[^\s<>\"'\])},;]{3,300})", re.IGNORECASE),
         only_if=("://", "www."),
     ),
+    # No scheme and any ending, but a path: "burnshare.example/c/7Qe19x"
+    Rule("path", "URL", 0.8, re.compile(r"(?<![\w@./-])(?P<v>[a-z0-9][a-z0-9-]{1,40}(?:\.[a-z0-9-]{2,30}){1,4}/[^\s<>\"'\])]*[\w=?&/][^\s<>\"'\]).,;]*)", re.IGNORECASE), check=lambda m: any(c.isalpha() for c in m["v"].split("/")[0].rsplit(".", 1)[-1])),
+    # Digits spoken: "five five five, oh one four four", and with a star: "*77*4190"
+    Rule("spoken", "PHONE", 0.8, re.compile(r"\b(?P<v>(?:(?:zero|oh|one|two|three|four|five|six|seven|eight|nine)[ ,.-]{1,3}){5,14}(?:zero|oh|one|two|three|four|five|six|seven|eight|nine))\b", re.IGNORECASE)),
+    Rule("spaced_digits", "PHONE", 0.6, re.compile(r"(?<![\w.,/-])(?<!\d[ ])(?P<v>\d(?:[ -]\d){5,11})(?![\w.,/-]?\d)")),
+    Rule("star", "PHONE", 0.8, re.compile(r"(?<![\w*])(?P<v>[*#]\d{2,4}[*#]\d{3,6})(?![\w*])")),
     Rule(
         "domain",
         "URL",
@@ -138,13 +145,13 @@ RULES = (
         "PHONE",
         0.8,
         re.compile(
-            r"\b(?:phone|tel|telephone|cell|mobile|fax|call|reach|contact|desk|office|home|work)(?:[ \t](?:number|no\.?|me|him|her|them|us)){0,2}(?:[ \t]?[:#]|[ \t](?:at|on|is))[ \t\n]{0,3}"
+            r"\b(?:phone|tel|telephone|ph|mob|cell|mobile|fax|call|reach|contact|desk|office|home|work)\.?(?:[ \t](?:number|no\.?|me|him|her|them|us)){0,2}(?:[ \t]?[:#]|[ \t](?:at|on|is)|(?<=ph)|(?<=mob)|(?<=tel))[ \t\n]{0,3}"
             r"(?P<v>\(?\d[\d().]{0,5}(?:[ .-]{1,2}\(?\d{2,5}\)?){2,5})(?![\w/%])(?!-\d)",
             re.IGNORECASE,
         ),
         check=lambda m: 7 <= sum(c.isdigit() for c in m["v"]) <= 15,
     ),
-    Rule("short_extension", "PHONE", 0.8, re.compile(r"(?<![\w.])(?P<v>x[ ]?\d-?\d{3,4})(?![\w.%])")),
+    Rule("short_extension", "PHONE", 0.8, re.compile(r"(?<![\w.])(?P<v>x[ ]?\d-?\d{3,4})(?![\w%])(?!\.\d)")),
     Rule(
         "seven_digits",
         "PHONE",
@@ -162,10 +169,11 @@ RULES = (
 )  # fmt: skip
 
 
-def find(text: str, lowered: str) -> Iterator[Span]:
+def find(note: Note) -> Iterator[Span]:
     """Contacts of folded text; a telephone number after "fax" is a fax number."""
+    text, lowered = note.text, note.lowered
     has_fax = "fax" in lowered or "facsimile" in lowered
-    for span in apply_rules("contacts", RULES, text, lowered):
+    for span in apply_rules("contacts", RULES, note):
         if has_fax and span.identifier == "PHONE":
             before = text[max(0, span.start - 32) : span.start]
             fax = _FAX_BEFORE.search(before)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from deid.note import Note, watch
 from deid.recognizers.common import ClinicalRecognizer, Rule, apply_rules
 from deid.spans import Span
 
@@ -39,8 +40,8 @@ _UNITS = re.compile(
     r"[ \t]{0,2}-?(?:mg|mcg|g\b|gm|ml|cc|cm|mm\b|kg|lbs?|units?|tabs?|tablets?|drinks?|beers?|packs?|cigarettes?|times|x\b"
     r"|strength|motor|murmur|systolic|diastolic|holosystolic|sem\b|points?|pain|scale|score|out of|of\b|positive|negative"
     r"|hours?|hrs?|days?|weeks?|wks?|months?|mos?\b|years?|yrs?|minutes?|mins?|seconds?|percent|%|degrees?|inch|fr\b"
-    r"|french|gauge|ga\b|vessels?|cores?|nodes?|lymph|margins?|ratio|intensity|power|bilateral|throughout|reflex"
-    r"|in (?:the )?(?:all|both|bilateral|upper|lower|right|left|proximal|distal|extremit)|breaths?|bpm|mmhg|people|persons?|patients?|per\b|[a-z]?/)",
+    r"|french|gauge|ga\b|vessels?|cores?|nodes?|lymph|bottles?|blood culture|sets?\b|cultures?|swabs?|specimens?|samples?|doses?\b|tabs?\b|pillow|beats|loops?|leads?\b|limbs?|quadrants?|visits?\b|sessions?|margins?|ratio|intensity|power|bilateral|throughout|reflex"
+    r"|inattentive|hyperactive|items?\b|features?|criteria|in (?:the )?(?:all|both|bilateral|upper|lower|right|left|proximal|distal|extremit)|breaths?|bpm|mmhg|people|persons?|patients?|per\b|[a-z]?/)",
     re.IGNORECASE,
 )
 _STRENGTH_BEFORE = re.compile(
@@ -98,6 +99,22 @@ def _bare_month_day(match: re.Match[str]) -> bool:
     return bool(_CUE_BEFORE.search(match.string[max(0, match.start("v") - 40) : match.start("v")]))
 
 
+_FOREIGN_MONTH = (
+    r"(?:janvier|f[eé]vrier|mars|avril|mai|juin|juillet|ao[uû]t|septembre|octobre|novembre|d[eé]cembre|enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|noviembre|diciembre"
+    r"|januar|februar|m[aä]rz|juni|juli|oktober|dezember|gennaio|febbraio|aprile|maggio|giugno|luglio|settembre|ottobre|dicembre|janeiro|fevereiro|mar[cç]o|maio|junho|julho|setembro|outubro|dezembro)"
+)
+
+
+def _scanned(match: re.Match[str]) -> bool:
+    """Read as digits, a date; and read as it stands, not one."""
+    value = match["v"]
+    if value.replace("/", "").replace("-", "").isdigit() or sum(c.isdigit() for c in value) < 2:
+        return False
+    read = str.maketrans({"O": "0", "o": "0", "I": "1", "l": "1", "S": "5", "B": "8"})
+    a, b = int(match["a"].translate(read)), int(match["b"].translate(read))
+    return 1 <= a <= 31 and 1 <= b <= 31 and (a <= 12 or b <= 12)
+
+
 _BOUND_LEFT = r"(?<![A-Za-z0-9])(?<!\d[./-])"
 
 RULES = (
@@ -150,7 +167,7 @@ RULES = (
         "DATE",
         0.9,
         _re(
-            rf"(?<![A-Za-z])(?P<v>(?:{_WEEKDAY}\.?,?{_SPACE})?(?P<m>{_MONTH})\.?(?:{_SPACE}|-|/)(?:the{_SPACE})?{_DAY}{_ORDINAL}?(?![\d:/%])(?!\.\d)"
+            rf"(?<![A-Za-z])(?P<v>(?:{_WEEKDAY}\.?,?{_SPACE})?(?P<m>{_MONTH})\.?(?:{_SPACE}|-|/|(?<=\.))(?:the{_SPACE})?{_DAY}{_ORDINAL}?(?![\d:/%])(?!\.\d)"
             rf"(?:{_TO}(?:{_MONTH}\.?{_SPACE})?{_DAY}{_ORDINAL}?(?![\d:/%])(?!\.\d)(?![ \t]?[a-z]{{2}}))?"
             rf"(?:(?:[ \t]{{0,2}},?(?:[ \t]{{0,2}}of)?[ \t]{{0,2}}|-|/){_YEAR}(?![\d/%])(?!\.\d)(?![ \t]?(?:mg|ml|%|units|year|yo\b)))?)(?!\d)"
         ),
@@ -173,6 +190,32 @@ RULES = (
     # "March 2019", "Mar '19", "March of 2019"
     Rule("month_year", "DATE", 0.9, _re(
         rf"(?<![A-Za-z])(?P<v>{_MONTH}\.?(?:[ \t]{{0,2}}(?:,|of|in|-|/)?[ \t]{{0,2}})(?:{_YEAR4}|'\d\d))(?![\d])")),
+    # "mid-November", "late March", "the end of June 2019"
+    Rule("month_part", "DATE", 0.86, _re(
+        rf"\b(?P<v>(?:early|late|mid(?:dle of)?|(?:the )?(?:end|beginning|start|first week|last week) of)[ \t-]{{1,2}}{_MONTH}\b\.?(?:,?[ \t](?:of[ \t])?{_YEAR4})?)"),
+        check=lambda m: any(c.isupper() for c in m["v"]) or not re.search(r"(?:may|mar|march|dec|sep)\.?$", m["v"], re.IGNORECASE)),
+    # "9/III/2021", "3.xi.2008"
+    Rule("roman_month", "DATE", 0.9, _re(rf"(?<![\w/.])(?P<v>{_DAY}[./-](?:x|xi|xii|iv|v|vi{{1,3}}|ix|i{{1,3}})[./-](?:{_YEAR4}|\d\d))(?![\w])")),
+    Rule("foreign_month", "DATE", 0.9, _re(
+        rf"(?<![\w/.])(?P<v>{_DAY}\.?[ \t](?:de[ \t]|di[ \t])?{_FOREIGN_MONTH}(?:[ \t](?:de[ \t]|del[ \t])?{_YEAR4})?)(?![\w])")),
+    # Scanned: O for 0, l or I for 1. At least two real digits, and a date when they are read as digits.
+    Rule("scanned", "DATE", 0.88, _re(
+        r"(?<![\w/])(?P<v>(?P<a>[\dOoIlSB]{1,2})(?P<s>[/-])(?P<b>[\dOoIlSB]{1,2})(?P=s)(?P<c>[\dOoIlSB]{2}(?:[\dOoIlSB]{2})?))(?![\w/])", 0), check=lambda m: _scanned(m)),
+    Rule("scanned_partial", "DATE", 0.7, _re(r"(?<![\w/.-])(?P<v>(?=[\dOoIl/]*\d)(?=[\dOoIl/]*[OoIl])[\dOoIl]{1,2}/[\dOoIl]{1,2})(?![\w/])", 0)),
+    Rule("weekday_short", "DATE", 0.65, _re(
+        r"\b(?:[Oo]n|[Bb]y|[Uu]ntil|[Tt]il|[Ss]ince|[Ll]ast|[Tt]his|[Nn]ext|[Ff]or|[Oo]ut|[Aa]fter|[Bb]efore|[Ff]rom|[Ss]een|[Dd]ue)[ \t](?P<v>Mon|Tues?|Weds?|Thurs?|Thu|Fri|Sat|Sun)\b\.?(?![/,&-])", 0)),
+    Rule("this_weekday", "DATE", 0.7, _re(r"\b(?P<v>(?:this|next|last|past|this past|this coming)[ \t](?:mon|tues|wednes|thurs|fri|satur|sun)day(?:[ \t](?:in|of)[ \t](?:" + _MONTH + r"))?)\b")),
+    Rule("week_of_year", "DATE", 0.8, _re(rf"\b(?P<v>week[ \t]\d{{1,2}}[ \t](?:of|in)[ \t]{_YEAR4})\b")),
+    Rule("month_days_list", "DATE", 0.93, _re(rf"(?<![A-Za-z])(?P<v>{_MONTH}\.?[ \t]{_DAY}{_ORDINAL}?(?:,[ \t]?{_DAY}{_ORDINAL}?(?!\d))+(?:,?[ \t](?:and|&)[ \t]{_DAY}{_ORDINAL}?)?(?:,?[ \t]{_YEAR4})?)(?!\d)")),
+    Rule("in_short_year", "DATE", 0.9, _re(rf"(?<![A-Za-z])(?P<v>{_MONTH}\.?[ \t](?:the[ \t])?{_DAY}{_ORDINAL}?(?:-ish)?,?[ \t](?:in[ \t]|of[ \t])?'\d\d)(?!\d)")),
+    # "spring 2019", "the fall of 2020"
+    Rule("season", "DATE", 0.8, _re(rf"\b(?P<v>(?:(?:early|late|mid)[ \t-])?(?:spring|summer|fall|autumn|winter)[ \t](?:of[ \t])?(?:{_YEAR4}|'\d\d))(?!\d)")),
+    Rule("spaced", "DATE", 0.8, _re(rf"(?<![\d.,/-])(?<!\d[ ])(?P<v>(?:{_MM}[ ]{_DAY}|{_DAY}[ ]{_MM})[ ](?:19|20)\d\d)(?![\d./-])(?![ ]\d)")),
+    # These months are no words and hardly names.
+    Rule("month_name", "DATE", 0.7, _re(r"(?<![A-Za-z-])(?P<v>January|February|July|September|October|November|December)(?![A-Za-z])")),
+    Rule("the_nth", "DATE", 0.6, _re(
+        rf"\b(?P<v>the[ \t]{_DAY}{_ORDINAL})(?=[.,;)\n]|[ \t](?:and|at|for|with|by|she|he|they|we|to|from|pt|was|is|after|because|when|if|so|but)\b|$)"),
+        check=lambda m: m["v"][-4:].strip("the ") not in ("1st", "2nd", "3rd") and not re.search(r"(?:percentile|toe|finger|digit|rib|through|between)[^.\n]{0,20}$", m.string[max(0, m.start() - 30) : m.start()])),
     # A month alone counts after a preposition: "in March", "since last November", "early June".
     Rule("month_alone", "DATE", 0.7, _re(
         r"\b(?:[Ii]n|[Ss]ince|[Uu]ntil|[Bb]y|[Ff]rom|[Dd]uring|[Ee]arly|[Ll]ate|[Mm]id|[Ll]ast|[Tt]his|[Nn]ext|[Oo]f|[Bb]efore|[Aa]fter|[Bb]etween|[Tt]o|[Tt]ill|[Ii]n early|[Ii]n late)[ \t-]"
@@ -185,20 +228,55 @@ RULES = (
         rf"\b(?:on|since|until|by|before|after|from)[ \t](?P<v>the[ \t]{_DAY}{_ORDINAL})\b(?![ \t](?:day|percentile|attempt|week|floor|time|rib|toe|finger|digit|dose|cycle|visit|hospital|post))")),
     # A weekday alone after a preposition: with the note's own date it gives the day away.
     Rule("weekday", "DATE", 0.65, _re(
-        r"\b(?:[Oo]n|[Ll]ast|[Tt]his|[Nn]ext|[Ss]ince|[Uu]ntil|[Bb]y|[Tt]his past|[Pp]ast)[ \t](?P<v>(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day)\b", 0)),
+        r"\b(?:[Oo]n|[Ll]ast|[Tt]his|[Nn]ext|[Ss]ince|[Uu]ntil|[Bb]y|[Tt]his past|[Pp]ast)[ \t](?P<v>(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day)\b(?!(?:,[ \t]\w+day)+,?[ \t](?:and|&)[ \t]\w+day)", 0)),
     Rule("holiday", "DATE", 0.75, _re(
-        r"\b(?P<v>Christmas(?:[ \t](?:Eve|Day|morning|night))?|Thanksgiving(?:[ \t]Day)?|New[ \t]Year'?s?(?:'s)?[ \t](?:Eve|Day)|Easter(?:[ \t]Sunday)?"
+        r"\b(?P<v>Christmas(?:[ \t](?:Eve|Day|morning|night|week|break))?(?![ \t]tree[ \t]pattern)|Thanksgiving(?:[ \t]Day)?|Pascha|Nowruz|Lunar[ \t]New[ \t]Year|Chinese[ \t]New[ \t]Year|Ramadan|Purim|Sukkot|Vesak|Mardi[ \t]Gras|Palm[ \t]Sunday|Boxing[ \t]Day|Canada[ \t]Day|Groundhog[ \t]Day|Election[ \t]Day|Flag[ \t]Day|Black[ \t]Friday|Leap[ \t]Day|XMAS|Xmas|Orthodox[ \t]Christmas|All[ \t]Saints'?[ \t]Day|Patriots'?[ \t]Day|Indigenous[ \t]Peoples'?[ \t]Day|Holy[ \t]Week|Day[ \t]of[ \t]the[ \t]Dead|New[ \t]Year'?s?(?:'s)?[ \t](?:Eve|Day)|Easter(?:[ \t]Sunday)?"
         r"|Halloween|Memorial[ \t]Day|Labor[ \t]Day|Independence[ \t]Day|(?:the[ \t])?Fourth[ \t]of[ \t]July|4th[ \t]of[ \t]July|Valentine'?s?(?:'s)?[ \t]Day"
         r"|Veterans'?[ \t]Day|Columbus[ \t]Day|Presidents'?[ \t]Day|Mother'?s[ \t]Day|Father'?s[ \t]Day|St\.?[ \t]Patrick'?s[ \t]Day"
         r"|Passover|Hanukkah|Chanukah|Kwanzaa|Juneteenth|Cinco[ \t]de[ \t]Mayo|Yom[ \t]Kippur|Rosh[ \t]Hashanah|Diwali|Eid(?:[ \t]al-\w+)?|Good[ \t]Friday"
-        r"|Ash[ \t]Wednesday|Martin[ \t]Luther[ \t]King(?:[ \t]Jr\.?)?[ \t]Day|MLK[ \t]Day|Super[ \t]Bowl[ \t]Sunday)\b(?:,?[ \t](?:of[ \t])?(?:19|20)\d\d)?",
+        r"|Ash[ \t]Wednesday|Martin[ \t]Luther[ \t]King(?:[ \t]Jr\.?)?[ \t]Day|MLK[ \t]Day|Super[ \t]Bowl[ \t]Sunday)\b(?:[ \t](?:weekend|week|break|holiday|morning|night|eve))?(?:,?[ \t](?:of[ \t])?(?:19|20)\d\d)?",
         0)),
 )  # fmt: skip
 
 
-def find(text: str, lowered: str) -> Iterator[Span]:
-    """Dates of folded text."""
-    return apply_rules("dates", RULES, text, lowered)
+_PLAIN_PARTIAL = watch(re.compile(rf"(?<![\w/.%+-])(?<!\d[ ])(?P<v>(?P<m>{_MM})/{_DAY})(?![\w/%+])(?!\.\d)(?!-\d)"))
+_GRADE = re.compile(r"[0-5]/5|([1-9])/\1")  # strength, "2/2"
+_MONTH_NUMBER = re.compile(r"(\d{1,2})[/-]\d{1,2}|\d{4}-(\d\d)-\d\d")
+_MONTH_NAME = re.compile(_MONTH, re.IGNORECASE)
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+
+
+def find(note: Note) -> Iterator[Span]:
+    """Dates of folded text.
+
+    Where a note holds certain dates, "1/16" without any cue is one as well if its month is that of one of them or the
+    next to it: a hospital stay seldom spans more. Strengths, scores and murmurs are still told apart by their words.
+    """
+    found = list(apply_rules("dates", RULES, note))
+    yield from found
+    months = {month for span in found if span.score >= 0.7 for month in _months(note.text[span.start : span.end])}
+    if not months:
+        return
+    near = {(month + step - 1) % 12 + 1 for month in months for step in (-1, 0, 1)}
+    for match in note.finditer(_PLAIN_PARTIAL):
+        before = match.string[max(0, match.start() - 40) : match.start()]
+        if _GRADE.fullmatch(match["v"]):
+            continue
+        if (
+            int(match["m"]) in near
+            and not _UNITS.match(match.string, match.end())
+            and not _STRENGTH_BEFORE.search(before)
+        ):
+            yield Span(*match.span("v"), "DATE", 0.55, "dates.near_others")
+
+
+def _months(date: str) -> Iterator[int]:
+    """The months that a date names."""
+    for match in _MONTH_NUMBER.finditer(date):
+        if 1 <= (month := int(match[1] or match[2])) <= 12:
+            yield month
+    for match in _MONTH_NAME.finditer(date):
+        yield _MONTHS.index(match.group()[:3].lower()) + 1
 
 
 def recognizer() -> ClinicalRecognizer:

@@ -8,7 +8,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from deid.recognizers.common import INITIAL, LETTER, NAME_WORD, PARTICLE, SP, UPPER, ClinicalRecognizer, Rule
+from deid.lexicon import (
+    CLINICAL,
+    DRUG,
+    GIVEN,
+    GIVEN_RARE,
+    MONTHDAY,
+    SURNAME,
+    SURNAME_RARE,
+    WORD,
+    WORD_RARE,
+    flags,
+    is_safe,
+    name_share,
+)
+from deid.note import LETTER, UPPER, Note, watch
+from deid.recognizers.common import INITIAL, NAME_WORD, PARTICLE, SP, ClinicalRecognizer, Rule
 from deid.spans import Span
 from deid.vocabulary import (
     BRANDS,
@@ -78,14 +93,15 @@ RULES = (
     Rule("patient_name", "NAME", 0.85, _re(rf"\b(?:[Tt]he[ \t])?(?:[Pp]atient|PATIENT|[Pp]t|[Cc]lient|[Rr]esident)(?:,[ \t]|[ \t](?:is[ \t])?|:[ \t]?)(?P<v>{_PREFIX_NAME})(?=,|[ \t](?:is|was|has|had|reports?|denies|presents?|presented|came|a[ \t]|who|states?|seen|complains)|[.\n])")),
     Rule("age_after", "NAME", 0.8, _re(rf"(?<![\w'-])(?P<v>{NAME_WORD}(?:{SP}(?:{NAME_WORD}|{INITIAL})){{0,3}})(?:,|{SP}(?:is|was)){SP}(?:an?{SP})?(?:age[d]?{SP})?\d{{1,3}}(?:{SP}|-)?(?:years?|yrs?|y[./]?o|months?|weeks?|days?|year-old|M\b|F\b)")),
     Rule("possessive", "NAME", 0.7, _re(rf"(?<![\w'-])(?P<v>{NAME_WORD}{SP}{NAME_WORD})'s[ \t](?:labs?|medications?|blood|symptoms?|care|history|condition|pain|mother|father|wife|husband|daughter|son|family|exam|vitals?|chart|results?)\b")),
+    Rule("spelled", "NAME", 0.75, _re(r"(?<![\w-])(?P<v>(?:[A-Za-z]-){3,14}[A-Za-z])(?![\w-])")),
     Rule("initials_name", "NAME", 0.7, _re(rf"(?<![\w./'-])(?P<v>{UPPER}\.[ ]?(?:{UPPER}\.[ ]?)?{UPPER}{LETTER}{{2,20}}(?:-{NAME_WORD})?)\b(?!\.\d)")),
 )  # fmt: skip
 
 # Headers are read without regard to case; the name itself keeps its capital.
 _HEADER_NAME = rf"(?:{PARTICLE}{SP})?(?:{NAME_WORD}|{INITIAL})(?:,?{SP}{{1,2}}(?:{PARTICLE}{SP}){{0,2}}(?:{NAME_WORD}|{INITIAL})){{0,4}}"
 _HEADERS = (
-    ("clinician_header", "CLINICIAN", 0.88, re.compile(rf"\b(?i:{_CLINICIAN_HEADER})[ \t]{{0,3}}(?::|is[ \t])?{_BREAK}(?:(?i:dr\.?|doctor|mr\.?|ms\.?|mrs\.?)[ \t])?(?P<v>{_HEADER_NAME})")),
-    ("person_header", "NAME", 0.9, re.compile(rf"\b(?i:(?:(?:patient|pt|client|full|legal|maiden|preferred|birth|first|last|middle|family|given|mother|father|guardian|spouse|baby|infant|newborn|member|subscriber|guarantor|contact|caregiver|insured|beneficiary)(?:'?s)?[ \t])?names?|patient|pt|re|client|resident|emergency[ \t]contact|next[ \t]of[ \t]kin|nok|health[ \t]?care[ \t](?:proxy|agent)|hcp|poa|power[ \t]of[ \t]attorney|guardian|informant|accompanied[ \t]by|spouse|contact(?:[ \t]person)?|guarantor|responsible[ \t]party|subscriber|policy[ \t]?holder|caregiver|interpreter|witness(?:ed[ \t]by)?|a\.?k\.?a\.?|alias|nickname|given|family|surname|mother|father|parents?|legal[ \t]name)[ \t]{{0,3}}(?::|=|[ \t]is[ \t])(?:[ \t]{{0,4}}\n)?[ \t]{{0,8}}(?:(?i:mr|mrs|ms|miss|dr)\.?[ \t])?(?P<v>{_HEADER_NAME})")),
+    ("clinician_header", "CLINICIAN", 0.88, watch(re.compile(rf"\b(?i:{_CLINICIAN_HEADER})[ \t]{{0,3}}(?::|is[ \t])?{_BREAK}(?:(?i:dr\.?|doctor|mr\.?|ms\.?|mrs\.?)[ \t])?(?P<v>{_HEADER_NAME})"))),
+    ("person_header", "NAME", 0.9, watch(re.compile(rf"\b(?i:(?:(?:patient|pt|client|full|legal|maiden|preferred|birth|first|last|middle|family|given|mother|father|guardian|spouse|baby|infant|newborn|member|subscriber|guarantor|contact|caregiver|insured|beneficiary)(?:'?s)?[ \t])?names?|patient|pt|re|client|resident|emergency[ \t]contact|next[ \t]of[ \t]kin|nok|health[ \t]?care[ \t](?:proxy|agent)|hcp|poa|power[ \t]of[ \t]attorney|guardian|informant|accompanied[ \t]by|spouse|contact(?:[ \t]person)?|guarantor|responsible[ \t]party|subscriber|policy[ \t]?holder|caregiver|interpreter|witness(?:ed[ \t]by)?|a\.?k\.?a\.?|alias|nickname|given|family|surname|mother|father|parents?|legal[ \t]name)[ \t]{{0,3}}(?::|=|[ \t]is[ \t])(?:[ \t]{{0,4}}\n)?[ \t]{{0,8}}(?:(?i:mr|mrs|ms|miss|dr)\.?[ \t])?(?P<v>{_HEADER_NAME})"))),
 )  # fmt: skip
 
 _EMPLOYER = (
@@ -100,7 +116,7 @@ _EMPLOYER = (
     ),
     Rule("employer_header", "EMPLOYER", 0.88, _re(rf"\b(?:[Ee]mployer|EMPLOYER|[Pp]lace of [Ee]mployment|[Ww]orkplace|[Ss]chool|[Cc]ompany)(?:[ \t][Nn]ame)?(?:[ \t]{{0,2}}(?::|\bis\b)[ \t]{{0,2}}|[ \t])(?P<v>{UPPER}[^\n,;.()]{{2,50}})")),
     Rule("company", "EMPLOYER", 0.8, _re(rf"(?<![\w'-])(?P<v>(?:{UPPER}(?:{LETTER}|['&.\-](?={LETTER})){{1,24}},?{SP}(?:(?:and|&|of){SP})?){{1,4}}(?:Inc|LLC|L\.L\.C|Ltd|Corp|Corporation|Company|Industries|Enterprises|Holdings|Partners|LLP|PLC|GmbH|Incorporated|Bros|Brothers|& Co|and Sons|& Sons))\b\.?")),
-    Rule("school", "EMPLOYER", 0.75, _re(rf"(?<![\w'-])(?P<v>(?:{UPPER}{LETTER}{{1,24}}(?:'s)?\.?{SP}){{1,4}}(?:Elementary|Middle School|High School|School District|Academy|College|University|Preschool|Daycare|Police Department|Fire Department|Correctional Facility|Prison|Penitentiary)(?:{SP}School)?)\b")),
+    Rule("school", "EMPLOYER", 0.75, _re(rf"(?<![\w'-])(?P<v>(?:{UPPER}{LETTER}{{1,24}}(?:'s)?\.?{SP}){{1,4}}(?:Elementary|Middle School|High School|School District|Academy|College|University|Preschool|Daycare|Police Department|Fire Department|Correctional Facility|Prison|Penitentiary|Ambulance|Funeral (?:Home|Service)|Mortuary|EMS|Fire (?:& )?Rescue|Union Hall|Congregational|Oxygen|Medical Supply)(?:{SP}(?:School|Service|Church))?|(?:IBEW|UAW|SEIU|UFCW|AFSCME|Teamsters|[A-Z]{{3,7}}){SP}Local{SP}\d{{1,5}})\b")),
 )  # fmt: skip
 
 _STOP_WORDS = frozenset(
@@ -111,6 +127,8 @@ _STOP_WORDS = frozenset(
     re subject contact emergency relationship spouse mother father son daughter brother sister wife husband name names title
     facility location room bed account visit encounter admission discharge allergies medications history chief complaint
     aprn arnp fnp fnp-c fnp-bc pa-c mbbs facp facs facc bsn msn dnp dpt lcsw licsw crna lpn cna phd pharmd rph bc msw md mph colleague
+    cnm chpn lmft crnp cns lpc lmhc rd rdn rrt emt emt-p paramedic ccc-slp slp aud od psyd edd dvm mba mha msc bs ba bds dmd dds dpm frcs frcp facog
+    faap facr ccrn cen ocn cwocn cde cdces cma rma lvn lvt otr ot cota pta atc rt rdms ncc cadc lcadc lsw lisw bcba dacm dc nd ma ms msn aprn-cnp pgy ms3 ms4
     pcp md do rn np pa dr mr mrs ms miss jr sr phd he she it they we you i his her pt patient
     """.split()
 )
@@ -145,7 +163,9 @@ def clean_name(text: str, start: int, end: int, *, titled: bool) -> tuple[int, i
         if ordinary and not (titled and not kept and low not in _STOP_WORDS and low not in _TITLED_NEVER):
             break
         kept.append(word)
-    while kept and kept[-1].group().lower() in _PARTICLES:
+    while kept and (
+        kept[-1].group().lower() in _PARTICLES or (len(kept) > 1 and _DEGREE.match(text, kept[-1].start()))
+    ):
         kept.pop()
     if not kept or (all(len(w.group().rstrip(".")) < 2 for w in kept) and not titled):
         return None
@@ -162,16 +182,18 @@ def clean_name(text: str, start: int, end: int, *, titled: bool) -> tuple[int, i
 
 
 _TOKEN = re.compile(rf"{LETTER}(?:{LETTER}|['\-](?={LETTER}))*\.?")
+_DEGREE = re.compile(r"(?:M\.?[ ]?D|D\.?[ ]?O|R\.?[ ]?N|N\.?[ ]?P|P\.?[ ]?A|Ph\.?[ ]?D|D\.?[ ]?D\.?[ ]?S)\b")
 _PARTICLES = frozenset("de la los las del della di da dos du le van der den von bin ibn al el y and".split())
 _TITLED_NEVER = frozenset("will has is was on in at who and or to the s".split())
 _EPONYM_AFTER = re.compile(rf"(?:'s)?[ \t-](?:{'|'.join(EPONYM_HEADS)})\b", re.IGNORECASE)
 _TITLED_RULES = frozenset({"clinician_title", "person_title", "strong_credential", "electronic_signature"})
 
 
-def find(text: str, lowered: str) -> Iterator[Span]:
+def find(note: Note) -> Iterator[Span]:
     """People and employers of folded text."""
+    text = note.text
     for rule in RULES:
-        for match in rule.pattern.finditer(text):
+        for match in note.finditer(rule.pattern):
             start, end = match.span("v")
             titled = rule.name in _TITLED_RULES
             for a, b in (
@@ -183,27 +205,55 @@ def find(text: str, lowered: str) -> Iterator[Span]:
                 elif bounds := clean_name(text, a, b, titled=titled):
                     yield Span(*bounds, rule.identifier, rule.score, f"names.{rule.name}")
     for name, identifier, score, pattern in _HEADERS:
-        for match in pattern.finditer(text):
+        for match in note.finditer(pattern):
             if _THING_BEFORE.search(text[max(0, match.start() - 16) : match.start()]):
                 continue
             strong = _NAME_HEADER.match(match.group()) is not None
             if bounds := clean_name(text, *match.span("v"), titled=strong):
                 yield Span(*bounds, identifier, score, f"names.{name}")
-    for match in _PAIR.finditer(text):
+    for match in note.finditer(_PAIR):
         words = match.group().lower().split()
-        if all(w in dictionary_words() for w in words) or any(_ordinary(w) or _CONTRACTION.search(w) for w in words):
+        if all(_in_dictionary(w) for w in words) or any(_ordinary(w) or _CONTRACTION.search(w) for w in words):
             continue
         if not _EPONYM_AFTER.match(text, match.end()) and not _NOT_A_PERSON.match(text, match.end()):
             yield Span(*match.span(), "NAME", 0.5, "names.unknown_words")
-    for match in _SUBJECT.finditer(text):
+    for match in note.finditer(_SUBJECT):
         word = match["v"].lower()
-        if word not in dictionary_words() and not _ordinary(word):
+        if not _in_dictionary(word) and not _ordinary(word):
             yield Span(*match.span("v"), "NAME", 0.66, "names.unknown_subject")
+    for pattern, rule_name in ((_HUMAN_SUBJECT, "human_subject"), (_HUMAN_OBJECT, "human_object")):
+        for match in note.finditer(pattern):
+            word = match["v"]
+            if _could_be_person(word) and not _EPONYM_AFTER.match(text, match.end("v")):
+                yield Span(*match.span("v"), "NAME", 0.6, f"names.{rule_name}")
+    for match in note.finditer(_APOSTROPHE):
+        if match["v"].lower().replace("'", "") not in ("oclock", "dyouville") and not _EPONYM_AFTER.match(
+            text, match.end("v")
+        ):
+            yield Span(*match.span("v"), "NAME", 0.66, "names.apostrophe")
+    for match in note.finditer(_LISTED_PAIR):
+        first, last = flags(match["g"]), flags(match["f"])
+        if (
+            first & (GIVEN | GIVEN_RARE)
+            and last & (SURNAME | SURNAME_RARE)
+            and not (first | last) & (CLINICAL | MONTHDAY)
+            and not (is_safe(match["f"]) and match["f"].lower() not in NAME_WORDS)
+            and not _EPONYM_AFTER.match(text, match.end())
+            and not _NOT_A_PERSON.match(text, match.end())
+        ):
+            yield Span(*match.span("v"), "NAME", 0.55, "names.listed_pair")
+    for match in note.finditer(_SPEAKS):
+        word = match["v"]
+        bits = flags(word)
+        if word.lower() not in _STOP_WORDS and (
+            bits & DRUG or word.lower() in EPONYMS or not bits & (WORD | WORD_RARE | CLINICAL)
+        ):
+            yield Span(*match.span("v"), "NAME", 0.62, "names.speaks")
     for rule in _EMPLOYER:
-        for match in rule.pattern.finditer(text):
-            first = match["v"].split()[0].strip(".,'").lower()
+        for match in note.finditer(rule.pattern):
+            opening = match["v"].split()[0].strip(".,'").lower()
             words = [w.strip(".,'&").lower() for w in match["v"].split()]
-            if first in _STOP_WORDS or all(
+            if opening in _STOP_WORDS or all(
                 w in common_words() or w in NATIONS or w in _SCHOOL_WORDS for w in words if w
             ):
                 continue
@@ -219,17 +269,67 @@ _THING_BEFORE = re.compile(
 )
 # Two capitalised words of which one stands in no dictionary: most often a person whom the model does not know.
 _LOWER_TAIL = f"(?!{UPPER}{{2}}){UPPER}(?:{LETTER}|['-](?={LETTER})){{2,20}}"
-_PAIR = re.compile(rf"(?<![\w'-]){_LOWER_TAIL}{SP}(?:{UPPER}\.?{SP})?{_LOWER_TAIL}")
+_PAIR = watch(re.compile(rf"(?<![\w'-]){_LOWER_TAIL}{SP}(?:{UPPER}\.?{SP})?{_LOWER_TAIL}"))
 # A capitalised word of no dictionary that does what only people do: "Virpi denies chest pain".
-_SUBJECT = re.compile(
-    rf"(?<![\w'-])(?P<v>(?!{UPPER}{{2}}){UPPER}(?:{LETTER}|-(?={LETTER})){{2,20}})[ \t](?:(?:also|still|then|currently|now)[ \t])?"
-    r"(?:reports?|reported|denie[sd]|states?|stated|says?|said|asks?|asked|tells|told|lives|lived|works|worked|walks|walked|agree[sd]|complain(?:s|ed)"
-    r"|understands|understood|endorse[sd]|feels|felt|wants|wanted|slept|sleeps|ate|eats|called|came|went|moved|smokes|drinks|quit|tolerated|ambulate[sd]"
-    r"|enjoys|likes|believes|thinks|knows|hopes|wishes|requests|refuse[sd]|declines|declined"
-    r"|(?:is|was)[ \t](?:very|doing|feeling|seen|here|brought|accompanied|alert|pleasant|well|admitted|discharged|transferred|born|raised|married|divorced|widowed|retired|single|an?[ \t]\d))\b"
+_SUBJECT = watch(
+    re.compile(
+        rf"(?<![\w'-])(?P<v>(?!{UPPER}{{2}}){UPPER}(?:{LETTER}|-(?={LETTER})){{2,20}})[ \t](?:(?:also|still|then|currently|now)[ \t])?"
+        r"(?:reports?|reported|denie[sd]|states?|stated|says?|said|asks?|asked|tells|told|lives|lived|works|worked|walks|walked|agree[sd]|complain(?:s|ed)"
+        r"|understands|understood|endorse[sd]|feels|felt|wants|wanted|slept|sleeps|ate|eats|called|came|went|moved|smokes|drinks|quit|tolerated|ambulate[sd]"
+        r"|enjoys|likes|believes|thinks|knows|hopes|wishes|requests|refuse[sd]|declines|declined"
+        r"|(?:is|was)[ \t](?:very|doing|feeling|seen|here|brought|accompanied|alert|pleasant|well|admitted|discharged|transferred|born|raised|married|divorced|widowed|retired|single|an?[ \t]\d))\b"
+    )
 )
 _CONTRACTION = re.compile(r"'\w{1,2}$")
 _NOT_A_PERSON = re.compile(r"[ \t]{0,2}(?:[:®™\d]|\()")
+
+
+def _could_be_person(word: str) -> bool:
+    """Rose, Kaposi and Will can be people where only people stand; Pain, Patient and Cardiology cannot."""
+    low = word.lower()
+    if low in _STOP_WORDS or (low in _TITLED_NEVER and low != "will"):
+        return False
+    bits = flags(word)
+    return (
+        low in EPONYMS
+        or low in NAME_WORDS
+        or (bool(bits & (GIVEN | SURNAME)) and not bits & (CLINICAL | MONTHDAY))
+        or name_share(word) >= 0.1
+    )
+
+
+_ONE = rf"(?P<v>(?!{UPPER}{{2}}){UPPER}(?:{LETTER}|['-](?={LETTER})){{1,20}})"
+# O'Malley, D'Angelo: whatever their case.
+_APOSTROPHE = watch(re.compile(rf"(?<![\w'-])(?P<v>[OoDd]'(?:{LETTER}){{4,20}}(?:-{LETTER}{{3,20}})?)(?![\w'-]*:)"))
+# A listed given name and a listed surname, of which one may be a word: "Miles Walker", "Chip Stone".
+_LISTED_PAIR = watch(
+    re.compile(rf"(?<![\w'-])(?P<v>(?P<g>{UPPER}[a-z]{{2,14}})[ ](?P<f>{UPPER}[a-z]{{2,18}}))(?![\w'-])")
+)
+# What only people do, or have done to them; and where only people stand.
+_HUMAN_SUBJECT = watch(
+    re.compile(
+        rf"(?<![\w'-]){_ONE}(?:[ \t](?:also|still|then|now|again)|,[ \t](?:who|an?|the)[ \t][^,.\n]{{3,60}},)?[ \t](?:"
+        r"reports?|reported|denie[sd]|states|stated|says|said|asks|asked|tells|told|lives|works|worked|complains|complained|understands|understood|feels|felt|wants|wanted|wishes|agrees|agreed|refuses|refused|declines|declined"
+        r"|smokes|drinks|called|phoned|texted|e-?mailed|came[ \t](?:back|in|to)|slept|ate|walked|tolerated|cried|smiled|laughed|moved[ \t](?:to|here|in)|was[ \t](?:seen[ \t](?:in|by|for|at|today|on)|found[ \t](?:to[ \t]be|on|by)|born|discharged|admitted|married|brought)"
+        r"|is[ \t](?:an?[ \t]\d|here|doing|feeling|worried|tired|married|retired|divorced|widowed|pregnant)|has[ \t](?:been[ \t](?:seen|feeling|coming|taking|living)|had[ \t](?:two|three|four|a|an|no)\b|no[ \t](?:complaints|concerns|pets|children)|a[ \t](?:wife|husband|son|daughter|brother|sister|dog|cat))"
+        r"|and[ \t](?:his|her|their|my)[ \t])"
+    )
+)
+# After these even a drug's name is a person's.
+_SPEAKS = watch(
+    re.compile(
+        rf"(?:^|(?<=[.!?\n] )|(?<=\n)){_ONE}[ \t](?:told|tells|says|said|asks|asked|lives|smokes|drinks|phoned|texted|wept|cried|laughed|smiled|returned[ \t](?:with|to|for|home)|reports|denies|wants|works|agrees|refuses|declines)\b"
+    )
+)
+_HUMAN_OBJECT = watch(
+    re.compile(
+        rf"\b(?:[Tt]old|[Pp]honed|[Tt]exted|[Pp]aged|[Ee]mailed|[Ss]poke[ \t](?:with|to)|[Tt]alked[ \t](?:with|to)|[Mm]et[ \t]with|[Aa]sked|[Ff]amily[ \t]of|[Pp]arents[ \t]of|[Mm]other[ \t]of|[Ff]ather[ \t]of|[Ww]ife[ \t]of|[Hh]usband[ \t]of|[Dd]/[Ww]|[Dd]iscussed[ \t]with|[Rr]eassured|[Tt]hanked|[Vv]isited|[Cc]ounsell?ed|[Ii]nformed|[Uu]pdated|[Gg]reeted|[Nn]urse|[Rr][Nn]|[Aa]ide|[Tt]ech|[Cc]oach|[Cc]hef|[Jj]udge|[Oo]fficer|[Pp]astor|[Rr]abbi|[Ii]mam|[Cc]haplain)[ \t]{_ONE}(?![\w'-])"
+    )
+)
+
+
+def _in_dictionary(word: str) -> bool:
+    return word in dictionary_words() or bool(flags(word) & (WORD | WORD_RARE | CLINICAL))
 
 
 def _ordinary(word: str) -> bool:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from deid.recognizers.common import LETTER, SP, UPPER, ClinicalRecognizer, Rule, apply_rules
+from deid.lexicon import is_safe
+from deid.note import LETTER, UPPER, Note, watch
+from deid.recognizers.common import SP, ClinicalRecognizer, Rule, apply_rules
 from deid.spans import Span
-from deid.vocabulary import NATIONS, STATES, common_words
+from deid.vocabulary import NATIONS, STATES, common_words, is_clinical
 
 _WORD = f"{UPPER}(?:{LETTER}|['.&\\-](?={LETTER})){{0,30}}"
 _SUFFIX = (
@@ -28,28 +30,32 @@ _GAP = r"[ \t]{0,3},?(?:[ \t]{1,3}|[ \t]{0,3}\n[ \t]{0,8})"
 
 # The street of a postal address, then what follows it: the city with its state, the ZIP code. The state goes with the
 # city here, because beside a street it is part of a person's address; "from Springfield, Illinois" keeps the state.
-STREET = re.compile(
-    rf"(?<![\w./-])(?P<street>(?:\d{{1,6}}(?:[ -]?[A-Z]\b|[ -]\d/\d|-\d{{1,5}})?{SP}{{1,2}}(?:{_DIRECTION}{SP})?"
-    rf"(?:(?:{_WORD}|\d{{1,3}}(?:st|nd|rd|th)|de|del|la|las|los|of|the)\.?{SP}{{1,2}}){{0,4}}?"
-    rf"(?:(?:{_WORD}|\d{{1,3}}(?:st|nd|rd|th))\.?{SP}{{1,2}}){_SUFFIX}\b\.?"
-    rf"|\d{{1,6}}{SP}(?:Avenue|Highway|Hwy|Route|Rte|County Road|State Route|Rural Route|Interstate|US Highway){SP}(?:[A-Z]\b|\d{{1,4}})"
-    rf"|\d{{1,6}}{SP}(?:Rue|Calle|Via|Avenida|Camino|Paseo|Strada|Rua|Plaza|Piazza|Chemin|Boulevard|Vía|Carrer|Carrera|Ulica|Ul\.){SP}"
-    rf"(?:(?:de|del|des|du|la|las|le|les|los|di|da|do|dos|della|d'|l'){SP}?){{0,2}}{_WORD}(?:{SP}{_WORD}){{0,2}}"
-    rf"|\d{{1,6}}{SP}{UPPER}{LETTER}{{2,24}}(?:straße|strasse|weg|gasse|allee|platz|laan|straat|gatan|vägen|gade|vej|katu|utca)\b"
-    # Whatever it is called: a number and capitalised words in front of a city with its state and ZIP code.
-    rf"|\d{{1,6}}{SP}(?:{_WORD}{SP}){{0,4}}{_WORD}(?={_GAP}{_CITY},?{SP}{{1,2}}{_STATE},?{SP}{{1,3}}{_ZIP}(?!\d))"
-    # or in front of a flat or a suite
-    rf"|\d{{1,6}}{SP}(?:{_WORD}{SP}){{0,3}}{_WORD}(?:{SP}\d{{1,4}})?(?=,?{SP}(?:Apt|Apartment|Suite|Ste)\b)"
-    rf"|\b(?:PSC|CMR|UPR|Unit){SP}\d{{1,6}},?{SP}Box{SP}\d{{1,6}}"
-    rf"|\d{{1,6}}{SP}Broadway\b)(?:{SP}{_DIRECTION}(?![A-Za-z]))?{_SECONDARY}{{0,2}}"
-    r"|\b(?:P\.?[ \t]?O\.?|Post[ \t]Office)[ \t]{0,2}Box[ \t]{0,2}#?[ \t]?\d{1,7}"
-    r"|\b(?:Rural[ \t]Route|RR|R\.R\.)[ \t]{0,2}#?\d{1,3},?[ \t]{0,2}Box[ \t]{0,2}\d{1,6})"
-    rf"(?:{_GAP}(?P<city>{_CITY}(?:,?[ \t]{{0,3}},?[ \t]{{0,2}}{_STATE})?\b)?(?:{_GAP}(?P<zip>{_ZIP})(?!\d))?)?"
+STREET = watch(
+    re.compile(
+        rf"(?<![\w./-])(?P<street>(?:\d{{1,6}}(?:[ -]?[A-Z]\b|[ -]\d/\d|-\d{{1,5}})?{SP}{{1,2}}(?:{_DIRECTION}{SP})?"
+        rf"(?:(?:{_WORD}|\d{{1,3}}(?:st|nd|rd|th)|de|del|la|las|los|of|the)\.?{SP}{{1,2}}){{0,4}}?"
+        rf"(?:(?:{_WORD}|\d{{1,3}}(?:st|nd|rd|th))\.?{SP}{{1,2}}){_SUFFIX}\b\.?"
+        rf"|\d{{1,6}}{SP}(?:Avenue|Highway|Hwy|Route|Rte|County Road|State Route|Rural Route|Interstate|US Highway){SP}(?:[A-Z]\b|\d{{1,4}})"
+        rf"|\d{{1,6}}{SP}(?:Rue|Calle|Via|Avenida|Camino|Paseo|Strada|Rua|Plaza|Piazza|Chemin|Boulevard|Vía|Carrer|Carrera|Ulica|Ul\.){SP}"
+        rf"(?:(?:de|del|des|du|la|las|le|les|los|di|da|do|dos|della|d'|l'){SP}?){{0,2}}{_WORD}(?:{SP}{_WORD}){{0,2}}"
+        rf"|\d{{1,6}}{SP}{UPPER}{LETTER}{{2,24}}(?:straße|strasse|weg|gasse|allee|platz|laan|straat|gatan|vägen|gade|vej|katu|utca)\b"
+        # Whatever it is called: a number and capitalised words in front of a city with its state and ZIP code.
+        rf"|\d{{1,6}}{SP}(?:{_WORD}{SP}){{0,4}}{_WORD}(?={_GAP}{_CITY},?{SP}{{1,2}}{_STATE},?{SP}{{1,3}}{_ZIP}(?!\d))"
+        # or in front of a flat or a suite
+        rf"|\d{{1,6}}{SP}(?:{_WORD}{SP}){{0,3}}{_WORD}(?:{SP}\d{{1,4}})?(?=,?{SP}(?:Apt|Apartment|Suite|Ste)\b)"
+        rf"|\b(?:PSC|CMR|UPR|Unit){SP}\d{{1,6}},?{SP}Box{SP}\d{{1,6}}"
+        rf"|\d{{1,6}}{SP}Broadway\b)(?:{SP}{_DIRECTION}(?![A-Za-z]))?{_SECONDARY}{{0,2}}"
+        r"|\b(?:P\.?[ \t]?O\.?|Post[ \t]Office)[ \t]{0,2}Box[ \t]{0,2}#?[ \t]?\d{1,7}"
+        r"|\b(?:Rural[ \t]Route|RR|R\.R\.)[ \t]{0,2}#?\d{1,3},?[ \t]{0,2}Box[ \t]{0,2}\d{1,6})"
+        rf"(?:{_GAP}(?P<city>{_CITY}(?:,?[ \t]{{0,3}},?[ \t]{{0,2}}{_STATE})?\b)?(?:{_GAP}(?P<zip>{_ZIP})(?!\d))?)?"
+    )
 )
-_STREET_LOWER = re.compile(
-    rf"(?<![\w./-])(?P<street>\d{{1,6}}{SP}{{1,2}}(?:[nsew]\.?{SP})?(?:[a-z][a-z'.-]{{1,20}}{SP}){{1,3}}?"
-    r"(?:street|avenue|ave|road|rd|boulevard|blvd|lane|ln|drive|terrace|parkway|pkwy|highway|hwy)\b\.?)",
-    re.IGNORECASE,
+_STREET_LOWER = watch(
+    re.compile(
+        rf"(?<![\w./-])(?P<street>\d{{1,6}}{SP}{{1,2}}(?:[nsew]\.?{SP})?(?:[a-z][a-z'.-]{{1,20}}{SP}){{1,3}}?"
+        r"(?:street|avenue|ave|road|rd|boulevard|blvd|lane|ln|drive|terrace|parkway|pkwy|highway|hwy)\b\.?)",
+        re.IGNORECASE,
+    )
 )
 _NUMBER_BEFORE_STREET = re.compile(
     r"(?:mg|mcg|ml|cc|cm|mm|kg|g|\d)[ \t]?$|(?:times|x|q|every|dose|grade|stage|type|score)[ \t]$", re.IGNORECASE
@@ -61,7 +67,7 @@ _HEADS = (
     r"|Rehab(?:ilitation)?(?:[ \t](?:Hospital|Cent(?:er|re)|Institute|Facility|Services))?|Cancer[ \t](?:Cent(?:er|re)|Institute)|Infusion[ \t]Cent(?:er|re)|Surgery[ \t]Cent(?:er|re)|Surgical[ \t]Cent(?:er|re)|Surgicenter"
     r"|Imaging(?:[ \t]Cent(?:er|re))?|Dialysis(?:[ \t](?:Cent(?:er|re)|Unit|Clinic))?|(?:Care|Burn|Stroke|Surgical|Medical|Hospice|Rehab(?:ilitation)?|Nursing|Infusion|Psychiatric|Birthing|Pediatric|Trauma|Treatment)[ \t]Unit|Urgent[ \t]Care(?:[ \t]Cent(?:er|re))?|Care[ \t]Cent(?:er|re)|Assisted[ \t]Living(?:[ \t]Facility)?|Retirement[ \t](?:Home|Community|Village)|Senior[ \t]Living"
     r"|Family[ \t](?:Practice|Medicine|Health|Clinic)|Pharmacy|Physicians(?:[ \t]Group)?|VAMC|VA[ \t]Medical[ \t]Cent(?:er|re)|Birth[ \t]?(?:ing)?[ \t]Cent(?:er|re)|Eye[ \t](?:Institute|Cent(?:er|re)|Associates)|Heart[ \t](?:Institute|Cent(?:er|re)|Hospital)"
-    r"|Laborator(?:y|ies)|Polyclinic|Lodge|Manor|Memorial|Pavilion|Medical[ \t](?:Office|Offices|Plaza|Tower|Campus|Pavilion|School)|Specialists|Orthop(?:a)?edics|Pediatrics|Dermatology[ \t]Associates|Hospital[ \t]Center|Ambulatory[ \t]Cent(?:er|re)|Trauma[ \t]Cent(?:er|re)|Wellness[ \t]Cent(?:er|re)|Treatment[ \t]Cent(?:er|re)|Behavioral[ \t]Health|Home[ \t](?:Health|Care)|Visiting[ \t]Nurses?|Blood[ \t]Bank|Shelter)"
+    r"|(?:Reference[ \t])?Lab(?:s|orator(?:y|ies))?|Pathology(?:[ \t]Associates)?|Skilled[ \t]Nursing|Polyclinic|Lodge|Manor|Memorial|Pavilion|Medical[ \t](?:Office|Offices|Plaza|Tower|Campus|Pavilion|School)|Specialists|Orthop(?:a)?edics|Pediatrics|Dermatology[ \t]Associates|Hospital[ \t]Center|Ambulatory[ \t]Cent(?:er|re)|Trauma[ \t]Cent(?:er|re)|Wellness[ \t]Cent(?:er|re)|Treatment[ \t]Cent(?:er|re)|Behavioral[ \t]Health|Home[ \t](?:Health|Care)|Visiting[ \t]Nurses?|Blood[ \t]Bank|Shelter)"
 )
 _LINKING = r"(?:of|the|and|at|for|de|in|&|on)"
 FACILITY = re.compile(
@@ -70,7 +76,7 @@ FACILITY = re.compile(
     rf"(?:{SP}(?:of|at|for){SP}(?:the{SP})?{_WORD}(?:{SP}{_WORD}){{0,2}})?)"
 )
 _FACILITY_CAPS = re.compile(
-    r"(?<![\w'-])(?P<v>(?P<lead>(?:(?:[A-Z][A-Z'.-]{1,20}|OF|AND|THE|&)[ \t]){1,5}?)(?:HOSPITAL|MEDICAL CENTER|HEALTH CENTER|CLINIC|HEALTH SYSTEM|HEALTHCARE|NURSING HOME|HOSPICE|REHABILITATION CENTER|CANCER CENTER|INFIRMARY|SURGERY CENTER))\b"
+    r"(?<![\w'-])(?P<v>(?P<lead>(?:(?:[A-Z][A-Z'.-]{1,20}|OF|AND|THE|&)[ \t]){1,5}?)(?:HOSPITAL|MEDICAL CENTER|HEALTH CENTER|CLINIC|HEALTH SYSTEM|HEALTHCARE|NURSING HOME|HOSPICE|REHABILITATION CENTER|CANCER CENTER|INFIRMARY|SURGERY CENTER|REFERENCE LAB|LABORATORY|LABS|SKILLED NURSING|NURSING AND REHAB|IMAGING|PATHOLOGY|MANOR))\b"
 )
 _HOSPITAL_OF = re.compile(
     rf"\b(?P<v>(?:University|Hospital|Clinic|Children's Hospital|Medical Center|Sisters|College|Institute){SP}of{SP}(?:the{SP})?{_WORD}(?:{SP}(?:of{SP})?{_WORD}){{0,3}})"
@@ -79,7 +85,7 @@ _SAINT = re.compile(
     rf"\b(?:(?:at|to|from|via|in|by|with)[ \t])(?P<v>(?:St|Saint|Mt|Mount)\.?{SP}{UPPER}{LETTER}{{2,20}}(?:'s)?(?:{SP}{UPPER}{LETTER}{{2,20}})?)"
 )
 # Words that say what kind of place it is, not which one.
-_KIND_WORDS = frozenset(
+KIND_WORDS = frozenset(
     """
     the a an our your his her my this that local outside nearby community regional general memorial university
     children childrens children's women womens women's veterans county state city public private national federal
@@ -110,10 +116,15 @@ def _named(match: re.Match[str]) -> bool:
         w in ("county", "memorial", "general", "children's", "methodist", "baptist", "veterans", "va")
         for w in words[:-1]
     ):
-        lead = [w for w in re.split(r"[ \t&]+", match["lead"].lower()) if w and w not in _KIND_WORDS]
+        lead = [w for w in re.split(r"[ \t&]+", match["lead"].lower()) if w and w not in KIND_WORDS]
         if lead:
             return True
-    return any(w not in _KIND_WORDS and (w not in common or w in _NAMING_WORDS) and w not in NATIONS for w in words)
+    return any(
+        w not in KIND_WORDS
+        and w not in NATIONS
+        and (w in _NAMING_WORDS or not (w in common or is_safe(w) or is_clinical(w)))
+        for w in words
+    )
 
 
 # Ordinary words that are the usual names of hospitals.
@@ -143,7 +154,7 @@ _LEAD_WORD = re.compile(
 
 _COUNTY_LEADS = frozenset("the a this that our local every each same other any his her their my your in of".split())
 # "operating room #2" is everyone's.
-_SHARED_ROOM = re.compile(r"(?:operating|operative|procedure)[ \t]$", re.IGNORECASE)
+_SHARED_ROOM = re.compile(r"(?:operating|operative|procedure|theater|theatre)[ \t]$", re.IGNORECASE)
 
 RULES = (
     Rule(
@@ -201,10 +212,11 @@ RULES = (
     Rule("unit_icu", "UNIT", 0.7, re.compile(r"\b(?P<v>(?:MICU|SICU|CCU|NICU|PICU|CVICU|CTICU|NSICU|PACU|ICU)[ \t-](?:[A-F]\b|\d{1,3}\b))(?![/.%])", re.IGNORECASE), only_if=("cu",)),
     Rule("unit_floor", "UNIT", 0.65, re.compile(r"\b(?:[Aa]dmit(?:ted)?|[Tt]ransferr?(?:ed)?|[Mm]oved)[ \t]to[ \t](?P<v>\d{1,2}[A-Z]\b)")),
     Rule("unit_letter", "UNIT", 0.8, re.compile(r"\b(?P<v>(?:Unit|Apt\.?|Apartment|Ward|Pod|Room|Bed)[ \t](?:#[ \t]?)?(?:\d{1,4}[A-Z]|[A-Z]-?\d{1,4}|[A-Z](?=[.,;\n)])))\b")),
+    Rule("unit_bed", "UNIT", 0.7, re.compile(r"\b(?P<v>(?:ldr|pacu|bay|chair|pod|slot|bed|rms?|rooms?|cell|stall|flat|trauma|resus|triage|hallway|tower)[ \t]?#?(?:[A-Z]?-?\d{1,4}-?[A-Z]?)(?:(?:,[ \t]|[ \t](?:and|&)[ \t])\d{1,4}[A-Z]?)?)(?![\w%/])(?!\.\d)(?![ \t]?(?:mg|ml|mcg|feet|ft|m\b|times|x\b))", re.IGNORECASE), check=lambda m: not _SHARED_ROOM.search(m.string[max(0, m.start() - 12) : m.start()]) and not m["v"].lower().startswith("cell ") and not re.match(r"pod[ ]\d{1,2}$", m["v"].lower()), only_if=("ldr", "pacu", "bay", "chair", "pod", "slot", "bed", "rm", "room", "cell", "stall", "flat", "trauma", "resus", "triage", "hallway", "tower")),
     Rule("saint", "FACILITY", 0.7, _SAINT),
     Rule("facility", "FACILITY", 0.88, FACILITY, check=_named),
-    Rule("facility_capitals", "FACILITY", 0.86, _FACILITY_CAPS, check=_named, only_if=("hospital", "medical center", "health", "clinic", "nursing home", "hospice", "center", "infirmary")),
-    Rule("university", "FACILITY", 0.85, _HOSPITAL_OF, check=lambda m: m["v"].split()[-1].lower() not in _KIND_WORDS),
+    Rule("facility_capitals", "FACILITY", 0.86, _FACILITY_CAPS, check=_named, only_if=("hospital", "medical center", "health", "clinic", "nursing home", "hospice", "center", "infirmary", "lab", "nursing", "imaging", "pathology", "manor")),
+    Rule("university", "FACILITY", 0.85, _HOSPITAL_OF, check=lambda m: m["v"].split()[-1].lower() not in KIND_WORDS),
 )  # fmt: skip
 
 
@@ -216,9 +228,10 @@ def _is_city(name: str) -> bool:
     return not all(w in common_words() or w in NATIONS for w in words)
 
 
-def find(text: str, lowered: str) -> Iterator[Span]:
+def find(note: Note) -> Iterator[Span]:
     """Places of folded text."""
-    for match in STREET.finditer(text):
+    text = note.text
+    for match in note.finditer(STREET):
         start, end = match.span("street")
         if _NUMBER_BEFORE_STREET.search(text[max(0, start - 12) : start]):
             continue
@@ -228,10 +241,10 @@ def find(text: str, lowered: str) -> Iterator[Span]:
                 group == "zip" or match["zip"] is not None or "," in text[end : match.start(group)]
             ):
                 yield Span(match.start(group), match.end(group), identifier, 0.93, "places.street_" + group)
-    for match in _STREET_LOWER.finditer(text):
+    for match in note.finditer(_STREET_LOWER):
         if not _NUMBER_BEFORE_STREET.search(text[max(0, match.start() - 12) : match.start()]):
             yield Span(match.start("street"), match.end("street"), "STREET", 0.8, "places.street_lower")
-    for span in apply_rules("places", RULES, text, lowered):
+    for span in apply_rules("places", RULES, note):
         if span.identifier == "FACILITY":
             span = span._replace(start=_trim_lead(text, span.start, span.end))
         yield span

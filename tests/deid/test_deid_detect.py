@@ -144,9 +144,9 @@ def test_placeholders_are_no_identifiers(full: Detector) -> None:
 def test_even_a_greedy_recognizer_leaves_placeholders() -> None:
     from presidio_analyzer import Pattern, PatternRecognizer
 
-    registry = clinical_registry(ner_entities=False)
+    registry = clinical_registry("none")
     registry.add_recognizer(PatternRecognizer("MRN", name="greedy", patterns=[Pattern("p", r"[A-Z]{3,}", 0.9)]))
-    (span,) = Detector(DetectParams(ner="none"), registry, None).detect(["[NAME] [DATE] QQQQ"])[0]
+    (span,) = Detector(DetectParams(ner="none"), registry).detect(["[NAME] [DATE] QQQQ"])[0]
     assert (span.start, span.end) == (14, 18)
 
 
@@ -181,7 +181,7 @@ def test_registry_works_in_a_presidio_engine() -> None:
     from presidio_analyzer.nlp_engine import NoOpNlpEngine
 
     engine = AnalyzerEngine(
-        registry=clinical_registry(ner_entities=False),
+        registry=clinical_registry("none"),
         nlp_engine=NoOpNlpEngine(models=[{"lang_code": "en", "model_name": "none"}]),
         supported_languages=["en"],
     )
@@ -191,14 +191,11 @@ def test_registry_works_in_a_presidio_engine() -> None:
     assert {r.entity_type for r in only} == {"MRN"}
 
 
-def test_recognizer_of_a_model_reads_the_entities_of_a_presidio_engine(full: Detector) -> None:
-    from presidio_analyzer.nlp_engine import NlpArtifacts
-
+@pytest.mark.parametrize("model", ["clinical_v1", "en_core_web_sm"])
+def test_recognizer_of_a_model_works_in_presidio(model: str) -> None:
     text = "After lunch Jennifer Anderson walked in Chicago."
-    doc = full.model(text)
-    artifacts = NlpArtifacts(list(doc.ents), doc, [t.idx for t in doc], [], None, "en")
-    (recognizer,) = [r for r in clinical_registry().recognizers if r.name == "ner"]
-    found = recognizer.analyze(text, ["NAME", "CITY"], artifacts)
+    (recognizer,) = [r for r in clinical_registry(model).recognizers if r.name == "ner"]
+    found = recognizer.analyze(text, ["NAME", "CITY"])
     assert [(text[r.start : r.end], r.entity_type) for r in found] == [
         ("Jennifer Anderson", "NAME"),
         ("Chicago", "CITY"),
@@ -208,21 +205,21 @@ def test_recognizer_of_a_model_reads_the_entities_of_a_presidio_engine(full: Det
 def test_recognizer_of_a_user_is_called_and_mapped() -> None:
     from presidio_analyzer import Pattern, PatternRecognizer
 
-    registry = clinical_registry(ner_entities=False)
+    registry = clinical_registry("none")
     registry.add_recognizer(
         PatternRecognizer("PHONE_NUMBER", name="ours", patterns=[Pattern("p", r"\bQQ\d{4}\b", 0.9)])
     )
-    (span,) = Detector(DetectParams(ner="none"), registry, None).detect(["dial QQ1234 now"])[0]
+    (span,) = Detector(DetectParams(ner="none"), registry).detect(["dial QQ1234 now"])[0]
     assert (span.identifier, span.recognizer) == ("PHONE", "ours")
 
 
 def test_recognizer_of_an_unknown_entity_is_refused() -> None:
     from presidio_analyzer import Pattern, PatternRecognizer
 
-    registry = clinical_registry(ner_entities=False)
+    registry = clinical_registry("none")
     registry.add_recognizer(PatternRecognizer("SHOE_SIZE", name="ours", patterns=[Pattern("p", r"\d+", 0.9)]))
     with pytest.raises(UserError, match="SHOE_SIZE"):
-        Detector(DetectParams(ner="none"), registry, None)
+        Detector(DetectParams(ner="none"), registry)
 
 
 def test_torch_is_neither_imported_nor_blocked_for_later(tmp_path: Path) -> None:

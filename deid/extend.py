@@ -1,0 +1,100 @@
+"""Carries a found name to the end of what belongs to it.
+
+A model or a pattern often finds most of a name and leaves a word: "Nhia Pao" of "Nhia Pao Her", "Simone" of
+"Valtrex, Simone", "Macapagal" of 'Rosalinda "Baby" Macapagal', "Ciar" of the scanned "Ciar án". A name of which a word is
+left points to the person as the whole one does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from deid.lexicon import ANY_NAME, CLINICAL, DRUG, MONTHDAY, flags, is_safe
+from deid.note import LETTER, UPPER
+from deid.spans import Span
+
+_WORD = rf"{UPPER}(?:{LETTER}|['’\-](?={LETTER})){{1,24}}"
+_RIGHT = re.compile(rf"[ ](?P<w>{_WORD})(?![\w'])(?![ \t]*:)")
+_LEFT = re.compile(rf"(?:(?<=^)|(?<=[\s(\[/:]))(?P<w>{_WORD})[ ]$")
+_LEFT_COMMA = re.compile(rf"(?:^|\n)[ \t]*(?P<w>{_WORD}),[ ]$")
+_INITIAL = re.compile(rf"[ ]{LETTER}\.(?!\w)|[ ]{UPPER}(?=[ ,.;)\n]|$)(?![ ]\d)")
+_NICK = re.compile(rf"[ ][\"“'(]{_WORD}[\"”')][ ]{_WORD}(?![\w'])")
+_SUFFIX = re.compile(r",?[ ](?:Jr|Sr|II|III|IV)\b\.?")
+_PARTICLE = re.compile(
+    rf"[ ](?:de(?:[ ](?:los|las|la))?|del|van(?:[ ]der)?|von|da|dos|das|bin|bint|al|el|der|ten|ter)[ ]{_WORD}(?![\w'])"
+)
+_PIECE = re.compile(r"[ ](?P<w>[a-zà-ÿ]{2,4})(?![\w'/-])")
+_TITLES = frozenset(
+    "mr mrs ms miss dr doctor nurse sister brother father rev pastor rabbi imam officer sgt sr sra don doña prof pt patient mom dad aunt uncle "
+    "the her his she he they we son daughter wife husband and per seen by with to from at in on for of dear hi hello attending rn md np pa lpn".split()
+)
+
+
+def extended(text: str, spans: Sequence[Span]) -> list[Span]:
+    """Merged spans of folded `text`, those of people lengthened; they may overlap then, so merge again."""
+    out = []
+    for span in spans:
+        if span.identifier in ("NAME", "CLINICIAN"):
+            start, end = _left(text, span.start), _right(text, span.end)
+            if (start, end) != (span.start, span.end):
+                span = span._replace(start=start, end=end)
+        out.append(span)
+    return out
+
+
+def _joins(word: str) -> bool:
+    """A capitalised word beside a name that is one of its words: on the lists of names, or on no list at all."""
+    low = word.lower()
+    if (low in _TITLES and low not in ("her", "son")) or (word.isupper() and len(word) < 5):
+        return False
+    bits = flags(word)
+    return bool(bits & ANY_NAME and not bits & (DRUG | MONTHDAY)) or not bits
+
+
+def _right(text: str, end: int) -> int:
+    for _ in range(3):
+        if text[end - 1].isupper() and text[max(0, end - 4) : end].isupper():
+            break  # in capitals every next word has a capital
+        match = _RIGHT.match(text, end)
+        if match and _joins(match["w"]) and not (is_safe(match["w"]) and flags(match["w"]) & CLINICAL):
+            end = match.end("w")
+            continue
+        if (
+            match := _NICK.match(text, end)
+            or _PARTICLE.match(text, end)
+            or _SUFFIX.match(text, end)
+            or _INITIAL.match(text, end)
+        ):
+            end = match.end()
+            continue
+        match = _PIECE.match(text, end)
+        if match and not flags(match["w"]) and text[end - 1].islower():
+            end = match.end("w")
+        break
+    return end
+
+
+def _left(text: str, start: int) -> int:
+    for _ in range(2):
+        before = text[max(0, start - 40) : start]
+        if text[start : start + 3].isupper() or not (match := _LEFT.search(before)):
+            break
+        word = match["w"]
+        first = start - len(before) + match.start("w")
+        opens = first == 0 or text[first - 1] == "\n" or text[max(0, first - 2) : first] in (". ", "? ", "! ", ": ")
+        # At the head of a sentence every word has a capital: there only a name, a word on no list, or a drug goes along.
+        drug = opens and flags(word) & DRUG and text[first:start].strip().istitle()
+        if not drug and (not _joins(word) or (opens and is_safe(word))):
+            break
+        start = first
+    before = text[max(0, start - 40) : start]
+    if (match := _LEFT_COMMA.search(before)) and not is_common_head(match["w"]):
+        start = start - len(before) + match.start("w")
+    return start
+
+
+def is_common_head(word: str) -> bool:
+    """A word that opens a line before a comma and is no name: "Today, Maria", "Overnight, Kim"."""
+    bits = flags(word)
+    return word.lower() in _TITLES or (is_safe(word) and not bits & DRUG) or not (bits & (ANY_NAME | DRUG) or not bits)

@@ -1,0 +1,125 @@
+"""The spaCy language of our model: English whose words carry what the word lists say about them.
+
+A lexeme's PREFIX, by default its first letter, is here the class that `deid.lexicon` gives the word (a given name, a
+city, an ordinary word, a drug ...), and its NORM is lower case without accents and with every digit read as 0. Both are
+computed once for each distinct word, so the model sees the lists at no cost for each token.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+from deid.lexicon import CITY, CITY_RARE, COUNTY, GIVEN, GIVEN_RARE, SURNAME, SURNAME_RARE, flags, name_share
+from deid.torchless import without_torch
+from deid.vocabulary import is_clinical
+
+with without_torch():
+    import spacy
+    from spacy.attrs import NORM, PREFIX, SUFFIX
+    from spacy.lang.en import English
+    from spacy.language import Language
+    from spacy.tokens import Doc
+    from spacy.vocab import Vocab
+
+LANGUAGE = "en_clinical"
+_DIGIT = re.compile(r"\d")
+_NAMES = GIVEN | GIVEN_RARE | SURNAME | SURNAME_RARE | CITY | CITY_RARE | COUNTY
+_HIDDEN = 4  # one listed name in so many is unlisted while training: at work, many names stand in no list
+
+
+def norm(word: str) -> str:
+    """Lower case, no accents, digits as 0."""
+    low = word.lower()
+    if not low.isascii():
+        low = "".join(c for c in unicodedata.normalize("NFKD", low) if not unicodedata.combining(c))
+    return _DIGIT.sub("0", low)
+
+
+def _class(word: str, bits: int, share: float) -> str:
+    ending = "e" if is_clinical(word.lower()) else ""
+    return f"lists:{bits}:{0 if share < 0.02 else 1 if share < 0.15 else 2 if share < 0.6 else 3}{ending}"
+
+
+def word_class(word: str) -> str:
+    """The bits of the word lists, how name-like the spelling is, and whether it ends as clinical words do."""
+    return _class(word, flags(word), name_share(word))
+
+
+def hidden_class(word: str) -> str:
+    """The same with what says "name" or "place" taken from one listed name in `_HIDDEN`, always the same ones."""
+    bits = flags(word)
+    if bits & _NAMES and zlib.crc32(norm(word).encode()) % _HIDDEN == 0:
+        return _class(word, bits & ~_NAMES, 0.0)
+    return word_class(word)
+
+
+def suffix(word: str) -> str:
+    """The last three letters in lower case."""
+    return norm(word)[-3:]
+
+
+# A number with its inner signs ("3/14/2019", "120-130", "10.5"), a word with its apostrophe, the possessive, white space
+# of its own, or any other sign alone. A single space is no token.
+_TOKEN = re.compile(r"\d+(?:[./:,-]\d+)+|[^\W_]+(?:'(?!s\b)[^\W_]+)*|'s\b|[^\S ]+[^\S\n]*| {2,}|\S| ")
+
+
+class Tokenizer:
+    """Cuts text at every change of kind, in one pass of one pattern: eight times as fast as spaCy's for English.
+
+    Notes come with their line breaks lost ("SBP.,HISTORY") and names glued to what stands beside them ("Patel/Lee",
+    "Smith:555-0182"). Line breaks stay as tokens: where a line begins says much about a word.
+    """
+
+    def __init__(self, vocab: Vocab) -> None:
+        self.vocab = vocab
+
+    def __call__(self, text: str) -> Doc:
+        words: list[str] = []
+        spaces: list[bool] = []
+        for word in _TOKEN.findall(text):
+            if word == " " and words and not spaces[-1]:
+                spaces[-1] = True
+            else:
+                words.append(word)
+                spaces.append(False)
+        return Doc(self.vocab, words=words, spaces=spaces)
+
+    def to_bytes(self, **_: Any) -> bytes:
+        """Nothing to keep: the pattern is code."""
+        return b""
+
+    def from_bytes(self, _data: bytes, **_: Any) -> Tokenizer:
+        """Nothing to read."""
+        return self
+
+    def to_disk(self, _path: Any, **_: Any) -> None:
+        """Nothing to keep."""
+
+    def from_disk(self, _path: Any, **_: Any) -> Tokenizer:
+        """Nothing to read."""
+        return self
+
+
+@spacy.registry.tokenizers("clinicorpus.Tokenizer.v1")
+def make_tokenizer() -> Callable[[Language], Tokenizer]:
+    """What a saved pipeline names to get its tokenizer."""
+    return lambda nlp: Tokenizer(nlp.vocab)
+
+
+@spacy.registry.languages(LANGUAGE)
+class ClinicalEnglish(English):
+    """English with the lexeme attributes above. Registered, so that a saved pipeline finds it by its name."""
+
+    lang = LANGUAGE
+
+    class Defaults(English.Defaults):  # type: ignore[misc, valid-type]
+        lex_attr_getters: dict[int, Callable[[str], Any]] = {  # noqa: RUF012 - spaCy's own interface
+            **English.Defaults.lex_attr_getters,
+            NORM: norm,
+            PREFIX: word_class,
+            SUFFIX: suffix,
+        }

@@ -1,0 +1,170 @@
+"""A note as the recognizers see it, and the one pass that tells which of their patterns can match at all.
+
+Some 130 patterns look for identifiers, and in any one note fewer than thirty of them find something. Hyperscan reads the
+note once for all of them (in its prefilter mode: what it does not understand of a pattern it takes as matching), and
+only the patterns it names are run by `re`, which decides alone what is a match. Where no wheel of hyperscan exists, all
+patterns are run: the same spans, more slowly. Measured on dictated reports: 0.03 s for the pass and 0.46 s for the
+named patterns, against 3.9 s for all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+import unicodedata
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+_WATCHED: list[re.Pattern[str]] = []
+_scanner: _Scanner | None = None
+_HAVE_HYPERSCAN = find_spec("hyperscan") is not None
+
+
+def watch(pattern: re.Pattern[str]) -> re.Pattern[str]:
+    """Put a pattern among those that the pass knows. Call it while modules are imported."""
+    _WATCHED.append(pattern)
+    return pattern
+
+
+def _letters(keep: Callable[[str], bool]) -> str:
+    """A character class of Latin, Greek and Cyrillic letters; `re` has no \\p{Lu}."""
+    ranges: list[list[int]] = []
+    for code in [*range(0x41, 0x530), *range(0x1E00, 0x2000)]:
+        if keep(chr(code)):
+            if ranges and ranges[-1][1] == code - 1:
+                ranges[-1][1] = code
+            else:
+                ranges.append([code, code])
+    return "".join(chr(a) if a == b else f"{chr(a)}-{chr(b)}" for a, b in ranges)
+
+
+UPPER = f"[{_letters(str.isupper)}]"
+LETTER = f"[{_letters(str.isalpha)}]"
+
+
+# What stands for a fragment of a pattern in the pass: it must match wherever the fragment does. Character classes of
+# many scripts are those of the shadow; a fragment whose look-ahead hyperscan would drop can say the same without it.
+LOOSER: dict[str, str] = {UPPER: "[A-Z]", LETTER: "[A-Za-z]"}
+
+
+class Note:
+    """Folded text; `finditer` is `pattern.finditer(text)`, but free for a watched pattern that cannot match."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    @cached_property
+    def lowered(self) -> str:
+        """The text in lower case."""
+        return self.text.lower()
+
+    @cached_property
+    def _silent(self) -> frozenset[re.Pattern[str]]:
+        scanner = _get_scanner()
+        return scanner.silent(self.text) if scanner else frozenset()
+
+    def may_match(self, pattern: re.Pattern[str]) -> bool:
+        """False only if the pattern has no match in the text."""
+        return pattern not in self._silent
+
+    def finditer(self, pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
+        """Matches of a pattern in the text, in order."""
+        return iter(()) if pattern in self._silent else pattern.finditer(self.text)
+
+
+def _shadow(text: str) -> bytes:
+    """The text in ASCII, character by character: a letter as a letter of its case, any other as a sign of no class."""
+    if text.isascii():
+        return text.encode()
+    out = []
+    for c in text:
+        if c.isascii():
+            out.append(c)
+        elif c.isalpha():
+            # NFKD and the dotless i: what `re` takes for an ASCII letter when it ignores case.
+            base = "i" if c == "ı" else unicodedata.normalize("NFKD", c)[0]
+            out.append(base if base.isascii() else "X" if c.isupper() else "x")
+        else:
+            out.append("0" if c.isdigit() else " " if c.isspace() else "\x01")
+    return "".join(out).encode()
+
+
+class _Scanner:
+    """A hyperscan database of all watched patterns."""
+
+    def __init__(self) -> None:
+        import hyperscan
+
+        self._all = frozenset(_WATCHED)
+        self._patterns = list(_WATCHED)
+        self._database = _load(self._patterns, hyperscan)
+        self._scratch = hyperscan.Scratch(self._database)
+
+    def silent(self, text: str) -> frozenset[re.Pattern[str]]:
+        """The patterns that have no match in the text."""
+        hits: list[int] = []
+
+        def hit(number: int, start: int, end: int, flags: int, context: Any) -> None:
+            hits.append(number)
+
+        self._database.scan(_shadow(text), match_event_handler=hit, scratch=self._scratch)
+        return self._all.difference([self._patterns[i] for i in hits])
+
+
+def _expression(pattern: re.Pattern[str]) -> str:
+    """The pattern as hyperscan gets it: fragments in `LOOSER` are replaced by looser ones that it understands."""
+    expression = pattern.pattern
+    for exact, loose in LOOSER.items():
+        expression = expression.replace(exact, loose)
+    return expression
+
+
+def _load(patterns: list[re.Pattern[str]], hyperscan: Any) -> Any:
+    """The compiled database; kept in the user's cache folder, for compiling takes 6 s. It holds patterns, never text."""
+    expressions = [_expression(p).encode() for p in patterns]
+    flags = [
+        hyperscan.HS_FLAG_PREFILTER | hyperscan.HS_FLAG_SINGLEMATCH
+        | (hyperscan.HS_FLAG_CASELESS if p.flags & re.IGNORECASE else 0)
+        | (hyperscan.HS_FLAG_MULTILINE if p.flags & re.MULTILINE else 0)
+        for p in patterns
+    ]  # fmt: skip
+    key = hashlib.sha256(
+        repr((hyperscan.__version__, os.uname().machine, _cpu(), expressions, flags)).encode()
+    ).hexdigest()
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "clinicorpus" / f"patterns-{key[:24]}.hs"
+    try:
+        return hyperscan.loadb(cache.read_bytes(), mode=hyperscan.HS_MODE_BLOCK)
+    except (OSError, hyperscan.error):
+        pass
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    database.compile(expressions=expressions, ids=list(range(len(patterns))), flags=flags)
+    try:
+        cache.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, partial = tempfile.mkstemp(dir=cache.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(hyperscan.dumpb(database))
+        os.replace(partial, cache)
+    except OSError:
+        pass  # a folder that cannot be written costs the next process six seconds, nothing else
+    return database
+
+
+def _cpu() -> str:
+    """The features of the processor: a database compiled for one does not run on a lesser one."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="ignore").splitlines()
+    except OSError:
+        return ""
+    return next((line for line in lines if line.startswith("flags")), "")
+
+
+def _get_scanner() -> _Scanner | None:
+    global _scanner
+    if _scanner is None and _HAVE_HYPERSCAN:
+        _scanner = _Scanner()
+    return _scanner

@@ -1,0 +1,220 @@
+"""Found once, found everywhere in the patient's notes; and who is who."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deid.linking import link
+from deid.spans import Span
+
+
+def spans_of(text: str, *found: tuple[str, str] | tuple[str, str, float]) -> list[Span]:
+    """A span for the first place of each value."""
+    out = []
+    for value, identifier, *rest in found:
+        start = text.index(value)
+        out.append(Span(start, start + len(value), identifier, rest[0] if rest else 0.9, "test.rule"))
+    return sorted(out)
+
+
+def linked(header: tuple[str, ...], text: str, patients: list[str | None] | None = None) -> list[str]:
+    """What linking finds in `text`, when the note before holds spans `header` ("NAME Maria Gonzalez")."""
+    found = [(value, identifier) for identifier, value in (h.split(" ", 1) for h in header)]
+    first = "; ".join(value for value, _ in found)
+    out = link([first, text], [spans_of(first, *found), []], patients or ["p", "p"])
+    return [text[s.start : s.end] for s in out[1]]
+
+
+@pytest.mark.parametrize(
+    ("header", "text", "wanted"),
+    [
+        (("NAME Maria Gonzalez",), "Gonzalez was seen; MARIA slept. maria's wound, gonzalez.", ["Gonzalez", "MARIA", "maria", "gonzalez"]),
+        (("NAME Ingrid Tarnholt",), "rn spoke to tarnholt about his wound", ["tarnholt"]),
+        (("NAME Ingrid Tarnholt",), "Tarnhotl and Tarnholtt; M. Tarnholt and Tarnholt, I. came", ["Tarnhotl", "Tarnholtt", "Tarnholt", "Tarnholt, I"]),
+        (("NAME Rose White",), "the rose; white cells; White count; then Rose slept. ROSE WHITE", ["Rose"]),
+        (("NAME May Pain",), "Pain in May. The May visit for Pain. may pain", []),
+        (("NAME Mark Bell",), "Mark denies pain. We mark the site; Mark the site. Bell rang", ["Mark"]),
+        (("NAME Ann Parkinson",), "Parkinson's disease, Parkinson disease. Then Parkinson left.", ["Parkinson"]),
+        (("CLINICIAN Jackson",), "A Jackson-Pratt drain. Then Jackson came.", ["Jackson"]),
+        (("FACILITY Three Pines Hospital",), "at three pines hospital; Three Pines Hospital", ["three pines hospital", "Three Pines Hospital"]),
+        (("EMPLOYER City Works",), "the city works well; at City Works", ["City Works"]),
+        (("CITY Brumavale, OH",), "lives in brumavale; OH study", ["brumavale"]),
+        (("CITY Reading",), "reading; Reading is hard; in Reading", []),
+        (("MRN 00482913",), "seen with 00482913, 00482913.5 and 100482913", ["00482913"]),
+        (("PHONE 508-781-2522",), "at 508.781.2522 or (508) 781-2522", ["508.781.2522", "508) 781-2522"]),
+        (("ACCOUNT 4711",), "room 4711", []),
+        (("DATE March 4, 2019",), "March 4, 2019", []),
+        (("NAME Carolina Ruiz",), "in North Carolina", []),
+    ],
+)  # fmt: skip
+def test_what_is_found_once_is_found_again(header: tuple[str, ...], text: str, wanted: list[str]) -> None:
+    assert linked(header, text) == wanted
+
+
+def test_a_weak_span_is_not_carried_further() -> None:
+    texts = ["Tarnholt", "Tarnholt came"]
+    assert link(texts, [spans_of(texts[0], ("Tarnholt", "NAME", 0.6)), []], ["p", "p"])[1] == []
+
+
+@pytest.mark.parametrize("patients", [None, ["p", "q"], ["p", None], [None, None]])
+def test_notes_of_others_tell_nothing(patients: list[str | None] | None) -> None:
+    texts = ["Ingrid Tarnholt", "Tarnholt came"]
+    assert link(texts, [spans_of(texts[0], ("Ingrid Tarnholt", "NAME")), []], patients)[1] == []
+
+
+def test_spans_found_before_stay() -> None:
+    text = "Maria Gonzalez, MRN 482913, on March 4"
+    spans = spans_of(text, ("Maria Gonzalez", "NAME"), ("482913", "MRN"), ("March 4", "DATE"))
+    assert [s._replace(entity="") for s in link([text], [spans], None)[0]] == spans
+
+
+# --- who is who ----------------------------------------------------------------------------------------------
+
+
+def labels(
+    texts: list[str], found: list[list[tuple[str, str]]], marks: dict[str, str] | None = None
+) -> list[list[str]]:
+    spans = []
+    for text, row in zip(texts, found, strict=True):
+        at, out = 0, []
+        for identifier, value in row:
+            start = text.index(value, at)
+            at = start + len(value)
+            out.append(Span(start, at, identifier, 0.9, "test.rule", (marks or {}).get(value, "")))
+        spans.append(out)
+    return [[s.entity for s in row] for row in link(texts, spans, ["p"] * len(texts))]
+
+
+def test_forms_of_one_name_are_one_person() -> None:
+    forms = [
+        "Maria Gonzalez",
+        "Gonzalez",
+        "Gonzalez, M.",
+        "Maria",
+        "GONZALEZ, MARIA E.",
+        "M. Gonzalez",
+        "Maria Gonzales",
+    ]
+    assert labels(forms, [[("NAME", form)] for form in forms]) == [["NAME:1"]] * len(forms)
+
+
+def test_nicknames_and_titles() -> None:
+    text = "Robert Ames and Karen Ames came. Bob, Mr. Ames and Mrs. Ames; Dr. Alan Grey, Dr. Grey, Grey"
+    row = ["Robert Ames", "Karen Ames", "Bob", "Ames", "Ames"]
+    found = [("NAME", v) for v in row] + [("CLINICIAN", v) for v in ("Alan Grey", "Grey", "Grey")]
+    # "Ames" stands in "Robert Ames" first; values are looked for behind the one before.
+    assert labels([text], [found]) == [["NAME:1", "NAME:2", "NAME:1", "NAME:1", "NAME:2", *["CLINICIAN:1"] * 3]]
+
+
+def test_a_single_name_is_the_labelled_patient() -> None:
+    texts = ["Tomas Reyes, Tomas Reyes, Tomas Reyes", "Patient: Lia Reyes", "Reyes slept"]
+    found = [[("NAME", "Tomas Reyes")] * 3, [("NAME", "Lia Reyes")], [("NAME", "Reyes")]]
+    assert labels(texts, found)[2] == ["NAME:2"]
+
+
+def test_marks_of_the_patient_table_decide() -> None:
+    texts = ["Maria Gonzalez", "Mimi", "Gonzalez"]
+    found = [[("NAME", t)] for t in texts]
+    assert labels(texts, found, {"Mimi": "@patient", "Maria Gonzalez": "@patient"}) == [["NAME:1"]] * 3
+
+
+def test_things_are_labelled_by_their_letters_and_digits() -> None:
+    text = "508-781-2522, (508) 781-2522, 617-555-0182, Mercy Hospital, MERCY HOSPITAL, on March 4"
+    row = [("PHONE", "508-781-2522"), ("PHONE", "(508) 781-2522"), ("PHONE", "617-555-0182"), ("FACILITY", "Mercy Hospital"),
+           ("FACILITY", "MERCY HOSPITAL"), ("DATE", "March 4")]  # fmt: skip
+    assert labels([text], [row]) == [["PHONE:1", "PHONE:1", "PHONE:2", "FACILITY:1", "FACILITY:1", ""]]
+
+
+def test_other_patients_in_the_batch_change_nothing() -> None:
+    texts = ["Maria Gonzalez", "Jan Berg", "Gonzalez, Maria", "Berg and Gonzalez"]
+    spans = [spans_of(t, (t, "NAME")) for t in texts[:3]] + [[]]
+    patients = ["p", "q", "p", "q"]
+    whole = link(texts, spans, patients)
+    for patient in "pq":
+        mine = [i for i in range(4) if patients[i] == patient]
+        alone = link([texts[i] for i in mine], [spans[i] for i in mine], [patient] * len(mine))
+        assert alone == [whole[i] for i in mine]
+
+
+words = st.sampled_from(
+    "Maria Gonzalez Gonzales M. Rose White Dr. Mr. Tarnholt 482913 the and , . \n Pratt May O'Neil".split(" ")
+)
+
+
+@given(st.lists(st.lists(words, max_size=12).map(" ".join), max_size=4), st.integers(0, 1000))
+@settings(max_examples=120, deadline=None)
+def test_any_spans_give_sorted_labelled_spans_and_again_the_same(texts: list[str], seed: int) -> None:
+    rng = random.Random(seed)
+    spans = []
+    for text in texts:
+        row, at = [], 0
+        while at < len(text):
+            end = min(len(text), at + rng.randrange(1, 16))
+            if rng.random() < 0.5 and text[at:end].strip():
+                row.append(
+                    Span(at, end, rng.choice(["NAME", "CLINICIAN", "MRN", "CITY"]), rng.choice([0.5, 0.9]), "t.r")
+                )
+            at = end
+        spans.append(row)
+    out = link(texts, spans, ["p"] * len(texts))
+    assert out == link(texts, spans, ["p"] * len(texts))
+    for row in out:
+        assert row == sorted(row)
+        assert all(s.entity.split(":")[0] and not s.entity.startswith("@") for s in row)
+        assert all(a.end <= b.start for a, b in pairwise(row))
+
+
+def _calls(run: Callable[[], object]) -> int:
+    count = 0
+
+    def on(_frame: object, event: str, _arg: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(on)
+    try:
+        run()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+@pytest.mark.parametrize(
+    "unit", ["Gonzalez ", "Maria Gonzalez, M. ", "Gonzalex ", "Three Pines ", "482913 ", "x", "M. M. "]
+)
+def test_work_grows_in_proportion_to_the_text(unit: str) -> None:
+    header = "Maria Gonzalez, Three Pines Hospital, 482913\n"
+    spans = spans_of(header, ("Maria Gonzalez", "NAME"), ("Three Pines Hospital", "FACILITY"), ("482913", "MRN"))
+
+    def calls(times: int) -> int:
+        return _calls(lambda: link([header + unit * times], [spans], None))
+
+    calls(50)
+    assert calls(1600) <= 4.5 * calls(400) + 500
+
+
+def test_work_grows_in_proportion_to_the_number_of_names() -> None:
+    rng = random.Random(4)
+    letters = "abcdefghijklmnoprstuvwxyz"
+    names = [
+        f"{''.join(rng.choices(letters, k=8)).title()} {''.join(rng.choices(letters, k=9)).title()}"
+        for _ in range(1200)
+    ]
+
+    def calls(count: int) -> int:
+        text = "; ".join(names[:count]) + "; " + "; ".join(n.split()[1] for n in names[:count])
+        at, spans = 0, []
+        for name in names[:count]:
+            spans.append(Span(at, at + len(name), "NAME", 0.9, "t.r"))
+            at += len(name) + 2
+        return _calls(lambda: link([text], [spans], None))
+
+    calls(1200)
+    assert calls(1200) <= 4.6 * calls(300) + 1000
