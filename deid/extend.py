@@ -25,6 +25,10 @@ _PARTICLE = re.compile(
     rf"[ ](?:de(?:[ ](?:los|las|la))?|del|van(?:[ ]der)?|von|da|dos|das|bin|bint|al|el|der|ten|ter)[ ]{_WORD}(?![\w'])"
 )
 _PIECE = re.compile(r"[ ](?P<w>[a-zà-ÿ]{2,4})(?![\w'/-])")
+# "Gresham 97080", "Clun, Ohio 45013"
+_ZIP_AFTER = re.compile(
+    rf"[ ,.\n]{{1,4}}(?:{UPPER}{LETTER}{{1,14}}\.?(?:[ ]{UPPER}{LETTER}{{2,12}})?[ ,]{{1,4}})?(?P<z>\d{{5}}(?:-\d{{4}})?)(?![\d-])"
+)
 _TITLES = frozenset(
     "mr mrs ms miss dr doctor nurse sister brother father rev pastor rabbi imam officer sgt sr sra don doña prof pt patient mom dad aunt uncle "
     "the her his she he they we son daughter wife husband and per seen by with to from at in on for of dear hi hello attending rn md np pa lpn".split()
@@ -35,6 +39,8 @@ def extended(text: str, spans: Sequence[Span]) -> list[Span]:
     """Merged spans of folded `text`, those of people lengthened; they may overlap then, so merge again."""
     out = []
     for span in spans:
+        if span.identifier in ("CITY", "STREET", "UNIT") and (match := _ZIP_AFTER.match(text, span.end)):
+            out.append(Span(*match.span("z"), "ZIP", 0.7, "extend.zip"))
         if span.identifier in ("NAME", "CLINICIAN"):
             start, end = _left(text, span.start), _right(text, span.end)
             if (start, end) != (span.start, span.end):

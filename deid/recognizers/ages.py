@@ -25,6 +25,43 @@ _AFTER = (
 _BEFORE = r"\b(?:age[ds]?|turned|turning|turns|at the age of|age of|current age|pt age|patient age|lived to|lived to be|died at|passed(?: away)? at)"
 
 RULES = (
+    # "92 YRS F", "96 yr", "she is 91", "turned 94", "her 95th birthday", "101M"
+    Rule(
+        "unit_alone",
+        "AGE",
+        0.85,
+        re.compile(
+            rf"(?<![\d.,/-])(?P<v>{_OVER}|{_OVER_WORD})[ \t-]{{0,3}}(?:years?|yrs?|y/?o|y\.o)\b(?![ \t](?:ago|later|before|after|prior|earlier|experience|survival))",
+            re.IGNORECASE,
+        ),
+    ),
+    Rule(
+        "is_age",
+        "AGE",
+        0.8,
+        re.compile(
+            rf"\b(?:she|he|who|patient|pt|mother|father|husband|wife|gran(?:dma|dpa|ny)|grand(?:mother|father)|aunt|uncle|mom|dad|lady|man|woman|resident|now|just|nearly|almost)(?:'s)?[ \t](?:is|was|turns?|turned|turning|will be|will turn|at|being)?[ \t]?(?P<v>{_OVER}|{_OVER_WORD})(?=[,.;)\n]|[ \t](?:and|but|now|today|in|this|next|when|on|years?|with)\b|$)(?![.,]\d)(?![ \t]on[ \t](?:room|RA|\d))",
+            re.IGNORECASE,
+        ),
+    ),
+    Rule(
+        "birthday",
+        "AGE",
+        0.9,
+        re.compile(
+            r"\b(?P<v>(?:9\d|1[0-2]\d)(?:th|st|nd|rd)|ninet(?:ieth|y-\w{4,8}(?:th|st|nd|rd))|hundredth)[ \t](?:birthday|bday|b-day)",
+            re.IGNORECASE,
+        ),
+    ),
+    Rule(
+        "sex_glued",
+        "AGE",
+        0.8,
+        re.compile(
+            rf"(?<![\w./-])(?P<v>{_OVER})(?:[ ]?[yY](?:[ ]?/?[ ]?[oO])?)?[ ]?(?:[MF]|♀|♂)(?![\w/:])(?![ \t]?\d)"
+        ),
+    ),
+    Rule("age_label", "AGE", 0.93, re.compile(rf"\bage[ \t/:=|.()a-z]{{1,14}}(?P<v>{_OVER})(?![\d%.])", re.IGNORECASE)),
     Rule("before_unit", "AGE", 0.95, re.compile(rf"(?<![\d.,/])(?P<v>{_OVER}){_AFTER}", re.IGNORECASE)),
     Rule(
         "after_word",

@@ -113,6 +113,7 @@ RULES = (
     Rule("digit_quads", "OTHER_ID", 0.5, re.compile(r"(?<![\w./+-])(?P<v>\d{4}(?:[ -]\d{4}){2,4})(?![\w/%-])(?!\.\d)")),
     Rule("initials_and_job", "OTHER_ID", 0.8, re.compile(r"(?:^|\n)[ \t]{0,4}(?P<v>[A-Z]{2,3}[/:][A-Z]{2,4}[ \t]\d{4,9})[ \t]*(?=\n|$)")),
     Rule("initials_stamp", "OTHER_ID", 0.7, re.compile(r"(?:^|\n)[ \t]{0,4}(?P<v>[A-Z]{2,3})(?=[ \t]\d{1,2}/\d{1,2}(?:/\d{2,4})?[ \t]\d{1,2}:?\d{2}\b)")),
+    Rule("crew", "VEHICLE", 0.7, re.compile(r"(?<![\w-])(?P<v>(?:Medic|Engine|Ladder|Squad|Ambulance|Air[ ]?Evac|Life[ ]?Flight|Med[ ]?Evac|MedFlight|AirLife)[ -]?#?\d{1,4})(?![\w.-]?\d)")),
     Rule("tail", "VEHICLE", 0.85, re.compile(r"\btail(?:[ \t](?:number|no\.?|#))?[ \t:#]{1,3}(?P<v>N\d{1,5}[A-Z]{0,2})\b", re.IGNORECASE), only_if=("tail",)),
     Rule("plate_word", "VEHICLE", 0.8, re.compile(r"\bplates?[ \t]{1,2}(?P<v>(?=[A-Z]{0,4}[ -]?\d)[A-Z0-9]{1,4}[ -]?[A-Z0-9]{2,6})\b"), only_if=("plate",)),
     # Initials of who dictated, typed or witnessed.

@@ -270,6 +270,19 @@ def find(note: Note) -> Iterator[Span]:
             yield Span(*match.span("v"), "DATE", 0.55, "dates.near_others")
 
 
+_FRACTION = re.compile(r"(\d{1,3})/(\d{1,3})")
+
+
+def could_be_day(text: str, start: int, end: int) -> bool:
+    """Whether a fraction that something took for a day can be one: not "28/30", a strength, a score or a murmur."""
+    match = _FRACTION.fullmatch(text, start, end)
+    if not match:
+        return True
+    a, b = int(match[1]), int(match[2])
+    possible = 1 <= a <= 31 and 1 <= b <= 31 and (a <= 12 or b <= 12) and not _GRADE.fullmatch(match[0])
+    return possible and not _UNITS.match(text, end) and not _STRENGTH_BEFORE.search(text[max(0, start - 40) : start])
+
+
 def _months(date: str) -> Iterator[int]:
     """The months that a date names."""
     for match in _MONTH_NUMBER.finditer(date):

@@ -17,6 +17,7 @@ from deid.lexicon import CLINICAL, GIVEN, SURNAME, WORD, flags, is_safe
 from deid.note import LETTER, UPPER
 from deid.recognizers.codes import REFERENCE
 from deid.recognizers.common import ClinicalRecognizer
+from deid.recognizers.dates import could_be_day
 from deid.recognizers.names import clean_name
 from deid.recognizers.places import FACILITY, KIND_WORDS
 from deid.spans import Span
@@ -238,6 +239,8 @@ def _own(identifier: str) -> Callable[[str, int, int], Iterator[Span]]:
         if identifier in ("NAME", "CLINICIAN", "CITY") and " " not in text[start:end] and _EPONYM_NEXT.match(text, end):
             return
         if identifier == "OTHER_ID" and REFERENCE.search(text[max(0, start - 24) : end].rstrip("0123456789. -")):
+            return
+        if identifier == "DATE" and not could_be_day(text, start, end):
             return
         if any(c.isalnum() for c in text[start:end]):
             yield Span(start, end, identifier, 0.66, rule)
