@@ -135,6 +135,8 @@ def corpus_build(recipe: Path, set: Set = None, root: Root = HERE, as_json: AsJs
 def _show_build(built: Any, manifest: Any, used: dict[str, Any]) -> None:
     from rich.table import Table
 
+    from manifests.rendering import check_line
+
     console = _console()
     table = Table(title=f"{manifest.corpus.name} {built.version}", title_justify="left", box=None, pad_edge=False)
     for title, justify in (
@@ -152,6 +154,8 @@ def _show_build(built: Any, manifest: Any, used: dict[str, Any]) -> None:
         table.add_row(stage.name, *(f"{count:,}" for count in counts), why)
     console.print(table)
     for entry in manifest.measured:
+        if entry.what in ("selfcheck", "attack") and (line := check_line(entry.what, entry.figures)):
+            console.print(f"{entry.what}: {line}", soft_wrap=True)
         if entry.what == "deid" and "overall" in entry.figures:
             one = entry.figures["overall"]
             if not one["gold"]:

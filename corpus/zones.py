@@ -47,6 +47,9 @@ class Workspace:
         for variable in ("TMPDIR", "TEMP", "TMP"):
             os.environ[variable] = str(self.temporary)
         tempfile.tempdir = str(self.temporary)
+        # What the detector compiles of its patterns holds no text and stays where the user's caches are (deid/note.py).
+        user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        os.environ.setdefault("CLINICORPUS_CACHE", str(user / "clinicorpus"))
         os.environ["XDG_CACHE_HOME"] = os.environ["HF_HOME"] = str(self.cache)
         os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
         with (self.work / "lock").open("a+") as lock:

@@ -136,7 +136,7 @@ def _load(patterns: list[re.Pattern[str]], hyperscan: Any) -> Any:
     key = hashlib.sha256(
         repr((hyperscan.__version__, os.uname().machine, _cpu(), expressions, flags)).encode()
     ).hexdigest()
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "clinicorpus" / f"patterns-{key[:24]}.hs"
+    cache = cache_folder() / f"patterns-{key[:24]}.hs"
     try:
         return hyperscan.loadb(cache.read_bytes(), mode=hyperscan.HS_MODE_BLOCK)
     except (OSError, hyperscan.error):
@@ -152,6 +152,14 @@ def _load(patterns: list[re.Pattern[str]], hyperscan: Any) -> Any:
     except OSError:
         pass  # a folder that cannot be written costs the next process six seconds, nothing else
     return database
+
+
+def cache_folder() -> Path:
+    """Where compiled patterns are kept. A workspace pins the caches of libraries inside itself, but not this one: it says
+    nothing of any note, and compiling it again in each workspace would cost ten seconds a process.
+    """
+    given = os.environ.get("CLINICORPUS_CACHE")
+    return Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "clinicorpus"
 
 
 def _cpu() -> str:

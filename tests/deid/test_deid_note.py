@@ -66,7 +66,7 @@ def test_a_database_that_cannot_be_read_is_compiled_again(tmp_path: Path, monkey
     pytest.importorskip("hyperscan")
     import hyperscan
 
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("CLINICORPUS_CACHE", str(tmp_path / "clinicorpus"))
     patterns = _WATCHED[:3]
     deid.note._load(patterns, hyperscan)
     (stored,) = (tmp_path / "clinicorpus").iterdir()
