@@ -29,6 +29,15 @@ _PIECE = re.compile(r"[ ](?P<w>[a-zà-ÿ]{2,4})(?![\w'/-])")
 _ZIP_AFTER = re.compile(
     rf"[ ,.\n]{{1,4}}(?:{UPPER}{LETTER}{{1,14}}\.?(?:[ ]{UPPER}{LETTER}{{2,12}})?[ ,]{{1,4}})?(?P<z>\d{{5}}(?:-\d{{4}})?)(?![\d-])"
 )
+_ORG_NEXT = re.compile(
+    rf"[ ](?:(?:of|in|on|at|the|and|&|de|del|for)[ ]){{0,2}}(?P<w>{_WORD})(?![\w'])(?![ \t]*[:,]?[ \t]*\d)(?![ \t]*:)"
+)
+_ORG_WORDS = frozenset(
+    "plan works motion center centre services group shack house hall school church clinic hospital club shop store market company office project "
+    "program mission foundation society trust fund bank press care health medical family home therapy associates partners institute".split()
+)
+_POSSESSIVE = re.compile(r"['’]s(?![\w])")
+_HYPHEN = re.compile(rf"-{LETTER}{{2,15}}(?![\w'])")
 _TITLES = frozenset(
     "mr mrs ms miss dr doctor nurse sister brother father rev pastor rabbi imam officer sgt sr sra don doña prof pt patient mom dad aunt uncle "
     "the her his she he they we son daughter wife husband and per seen by with to from at in on for of dear hi hello attending rn md np pa lpn".split()
@@ -41,6 +50,8 @@ def extended(text: str, spans: Sequence[Span]) -> list[Span]:
     for span in spans:
         if span.identifier in ("CITY", "STREET", "UNIT") and (match := _ZIP_AFTER.match(text, span.end)):
             out.append(Span(*match.span("z"), "ZIP", 0.7, "extend.zip"))
+        if span.identifier in ("FACILITY", "EMPLOYER") and not text[span.start : span.end].isupper():
+            span = span._replace(end=_organisation(text, span.end))
         if span.identifier in ("NAME", "CLINICIAN"):
             start, end = _left(text, span.start), _right(text, span.end)
             if (start, end) != (span.start, span.end):
@@ -58,7 +69,20 @@ def _joins(word: str) -> bool:
     return bool(bits & ANY_NAME and not bits & (DRUG | MONTHDAY)) or not bits
 
 
+def _organisation(text: str, end: int) -> int:
+    """The end of an organisation's name: "Sunfield Health" Plan, "Pappy's" Crab Shack, "Bashas'" in Chinle."""
+    for _ in range(4):
+        match = _ORG_NEXT.match(text, end)
+        if not match or match["w"].isupper() or (is_safe(match["w"]) and match["w"].lower() not in _ORG_WORDS):
+            break
+        end = match.end("w")
+    possessive = _POSSESSIVE.match(text, end)
+    return possessive.end() if possessive else end
+
+
 def _right(text: str, end: int) -> int:
+    if match := _HYPHEN.match(text, end):
+        end = match.end()
     for _ in range(3):
         if text[end - 1].isupper() and text[max(0, end - 4) : end].isupper():
             break  # in capitals every next word has a capital

@@ -70,7 +70,7 @@ _DEVICE = (
     r"|udi(?:-di|-pi)?|imei|model(?=[ \t](?:serial|s/n))|device[ \t]identifier"
 )
 _OTHER = (
-    r"(?:job|dictation|transcription|document|doc|voice|confirmation|transcript|report|d/t|work[ \t]?type|text)(?=[ \t]{0,2}(?:#|id\b|no\b|num|code))|dict(?=[ \t]?#)|job(?=[ \t]?:[ \t]?\d{4})"
+    r"(?:job|dictation|transcription|document|doc|voice|confirmation|transcript|report|d/t|work[ \t]?type|text)(?=[ \t]{0,2}(?:#|id\b|no\b|num|code))|dict(?=[ \t]?#)|job(?=[ \t]?:?[ \t]?\d{4})"
     r"|(?:study|subject|participant|protocol|trial|research|student|employee|staff|badge|donor|recipient|unos|inmate|prisoner|booking|military|service|tribal|enrollment|national|registry|tracking|family|household|pedigree|sample|barcode|bar[ \t]code|wristband|band|locker|key|unique|person|client|user|login|caregiver|provider|clinician|physician|resident|matricula|immigration|case[ \t]?worker)"
     r"[ \t]{0,2}(?:id\b|identifier|code|#|no\b\.?|number|num\b)|tid(?=[ \t]?:)|ref(?=[ \t]?[#:])|barcode|badge|pin(?=[ \t]?[:#])|passcode|access[ \t]code"
 )
@@ -111,7 +111,7 @@ RULES = (
     Rule("mixed", "OTHER_ID", 0.5, re.compile(r"(?<![\w.-])(?P<v>(?=[A-Z0-9/-]{0,14}[A-Z])(?=(?:[A-Z/-]*\d){4})[A-Z0-9]+(?:[-/][A-Z0-9]+){0,5})(?![\w%])(?!\.\d)"), check=lambda m: _mixed(m)),
     Rule("digit_groups", "OTHER_ID", 0.5, re.compile(r"(?<![\w./+-])(?P<v>\d{1,6}(?:-\d{1,8}){2,5})(?![\w/%-])(?!\.\d)"), check=lambda m: not REFERENCE.search(m.string[max(0, m.start() - 24) : m.start()]) and sum(c.isdigit() for c in m["v"]) >= 7 and _plain(m)),
     Rule("digit_quads", "OTHER_ID", 0.5, re.compile(r"(?<![\w./+-])(?P<v>\d{4}(?:[ -]\d{4}){2,4})(?![\w/%-])(?!\.\d)")),
-    Rule("initials_and_job", "OTHER_ID", 0.8, re.compile(r"(?:^|\n)[ \t]{0,4}(?P<v>[A-Z]{2,3}[/:][A-Z]{2,4}[ \t]\d{4,9})[ \t]*(?=\n|$)")),
+    Rule("initials_and_job", "OTHER_ID", 0.8, re.compile(r"(?:^|\n|\.[ ])[ \t]{0,4}(?P<v>[A-Z]{2,3}[/:][A-Z]{2,4}[ \t]\d{4,9})[ \t]*(?=\n|$)")),
     Rule("initials_stamp", "OTHER_ID", 0.7, re.compile(r"(?:^|\n)[ \t]{0,4}(?P<v>[A-Z]{2,3})(?=[ \t]\d{1,2}/\d{1,2}(?:/\d{2,4})?[ \t]\d{1,2}:?\d{2}\b)")),
     Rule("crew", "VEHICLE", 0.7, re.compile(r"(?<![\w-])(?P<v>(?:Medic|Engine|Ladder|Squad|Ambulance|Air[ ]?Evac|Life[ ]?Flight|Med[ ]?Evac|MedFlight|AirLife)[ -]?#?\d{1,4})(?![\w.-]?\d)")),
     Rule("tail", "VEHICLE", 0.85, re.compile(r"\btail(?:[ \t](?:number|no\.?|#))?[ \t:#]{1,3}(?P<v>N\d{1,5}[A-Z]{0,2})\b", re.IGNORECASE), only_if=("tail",)),

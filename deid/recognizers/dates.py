@@ -208,6 +208,9 @@ RULES = (
     Rule("week_of_year", "DATE", 0.8, _re(rf"\b(?P<v>week[ \t]\d{{1,2}}[ \t](?:of|in)[ \t]{_YEAR4})\b")),
     Rule("month_days_list", "DATE", 0.93, _re(rf"(?<![A-Za-z])(?P<v>{_MONTH}\.?[ \t]{_DAY}{_ORDINAL}?(?:,[ \t]?{_DAY}{_ORDINAL}?(?!\d))+(?:,?[ \t](?:and|&)[ \t]{_DAY}{_ORDINAL}?)?(?:,?[ \t]{_YEAR4})?)(?!\d)")),
     Rule("in_short_year", "DATE", 0.9, _re(rf"(?<![A-Za-z])(?P<v>{_MONTH}\.?[ \t](?:the[ \t])?{_DAY}{_ORDINAL}?(?:-ish)?,?[ \t](?:in[ \t]|of[ \t])?'\d\d)(?!\d)")),
+    # "Wed - staff meeting", "until Mon": an abbreviated weekday that stands in no list of days.
+    Rule("weekday_abbreviated", "DATE", 0.55, _re(
+        r"(?<![\w/&,-])(?<!, )(?<!and )(?<!every )(?P<v>Mon|Tues?|Weds?|Thurs?|Thu|Fri)\b\.?(?![\w/&,'-])(?![ \t](?:and|through|thru|to|-)[ \t](?:[A-Z]|\d))", 0)),
     # "spring 2019", "the fall of 2020"
     Rule("season", "DATE", 0.8, _re(rf"\b(?P<v>(?:(?:early|late|mid)[ \t-])?(?:spring|summer|fall|autumn|winter)[ \t](?:of[ \t])?(?:{_YEAR4}|'\d\d))(?!\d)")),
     Rule("spaced", "DATE", 0.8, _re(rf"(?<![\d.,/-])(?<!\d[ ])(?P<v>(?:{_MM}[ ]{_DAY}|{_DAY}[ ]{_MM})[ ](?:19|20)\d\d)(?![\d./-])(?![ ]\d)")),
@@ -223,7 +226,7 @@ RULES = (
         r"|Jan|Feb|Apr|Aug|Sept?|Oct|Nov|Dec)\b\.?(?![ \t][A-Z])", 0)),
     # "Tuesday the 4th", "Tues 3/4", "Tuesday 4th"
     Rule("weekday_day", "DATE", 0.85, _re(
-        rf"\b(?P<v>{_WEEKDAY}\.?,?{_SPACE}(?:the{_SPACE})?(?:{_DAY}{_ORDINAL}|{_ORDINAL_WORD}|{_MM}/{_DAY}(?:/\d{{2,4}})?))\b(?![/%])")),
+        rf"\b(?P<v>{_WEEKDAY}\.?,?{_SPACE}(?:the{_SPACE})?(?:{_DAY}{_ORDINAL}|{_ORDINAL_WORD}|{_MM}/{_DAY}(?:/\d{{2,4}})?|{_DAY}/{_MM}(?:/\d{{2,4}})?))\b(?![/%])")),
     Rule("day_of_month", "DATE", 0.7, _re(
         rf"\b(?:on|since|until|by|before|after|from)[ \t](?P<v>the[ \t]{_DAY}{_ORDINAL})\b(?![ \t](?:day|percentile|attempt|week|floor|time|rib|toe|finger|digit|dose|cycle|visit|hospital|post))")),
     # A weekday alone after a preposition: with the note's own date it gives the day away.
@@ -270,6 +273,7 @@ def find(note: Note) -> Iterator[Span]:
             yield Span(*match.span("v"), "DATE", 0.55, "dates.near_others")
 
 
+_ABBREVIATION = re.compile(r"[A-Z][A-Za-z-]*[A-Z0-9][A-Za-z0-9-]*[ \t:=]*$|[\d%][ \t:,]*$")
 _FRACTION = re.compile(r"(\d{1,3})/(\d{1,3})")
 
 
