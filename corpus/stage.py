@@ -74,6 +74,7 @@ REASONS: dict[str, str] = {
     "filters.short": "fewer words than the recipe asks for",
     "filters.encoded": "long unbroken strings: base64, hex dumps",
     "filters.garbled": "too few letters, or control and replacement characters",
+    "filters.masked": "more placeholders than words",
     "filters.language": "too few English function words",
     "filters.repetitive": "a few lines repeated over and over",
 }

@@ -1,8 +1,8 @@
 """Drops notes that teach nothing: too short, encoded, garbled, in another language, repetitive.
 
 Web filters (Gopher, C4, FineWeb) reject ordinary structured progress notes, so the rules here ask only for what
-tells junk from a telegraphic note. They read the text with placeholders, which count as words. One polars pass,
-no Python per note.
+tells junk from a telegraphic note. They read the text with placeholders: these count as words, but say nothing of letters
+and language, for detection takes much of a garbled or foreign text for names and codes. One polars pass, no Python per note.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ class Params(StageParams):
     """Highest share of control, replacement and double-encoded characters."""
     max_foreign_share: float = Field(default=0.12, ge=0, le=1)
     """Highest share of Spanish, French, German or Portuguese function words, where it exceeds the English one."""
+    max_masked_share: float = Field(default=0.5, ge=0, le=1)
+    """Highest share of placeholders among the words: what is left of a note beyond that is a form without its content."""
     min_distinct_lines: float = Field(default=0.3, ge=0, le=1)
     """Lowest share of distinct lines, for notes of ten lines and more."""
 
@@ -57,16 +59,20 @@ def apply(batch: pl.DataFrame, params: Params, resources: None) -> Outcome:
     text = pl.col("text")
     solid = text.str.replace_all(r"\s+", "")
     length = pl.max_horizontal(solid.str.len_chars(), pl.lit(1))
-    words = text.str.to_lowercase().str.extract_all(r"\p{L}+|\[[A-Z_]+\]")
+    marks = text.str.count_matches(r"\[[A-Z_]+\]")
+    bare = text.str.replace_all(r"\[[A-Z_]+\]", "")
+    bare_length = pl.max_horizontal(bare.str.replace_all(r"\s+", "").str.len_chars(), pl.lit(1))
+    words = bare.str.to_lowercase().str.extract_all(r"\p{L}+")
     lines = text.str.split("\n").list.eval(pl.element().str.strip_chars()).list.filter(pl.element() != "")
     measured = batch.with_columns(
         _words=text.str.split(" ").list.eval(pl.element().str.strip_chars()).list.filter(pl.element() != "").list.len(),
         _encoded=text.str.extract_all(r"\S{60,}").list.join("").str.len_chars() / length,
-        _letters=text.str.extract_all(r"\p{L}+").list.join("").str.len_chars() / length,
-        _damage=text.str.extract_all(r"[\x00-\x08\x0B\x0E-\x1F\x7F-\x9F\uFFFD]|[ÃÂâ][\u0080-\u00BF€™œ\u201C\u201D]")
+        _letters=bare.str.extract_all(r"\p{L}+").list.join("").str.len_chars() / bare_length,
+        _masked=marks / pl.max_horizontal(marks + words.list.len(), pl.lit(1)),
+        _damage=bare.str.extract_all(r"[\x00-\x08\x0B\x0E-\x1F\x7F-\x9F\uFFFD]|[ÃÂâ][\u0080-\u00BF€™œ\u201C\u201D]")
         .list.join("")
         .str.len_chars()
-        / length,
+        / bare_length,
         _english=_share(words, ENGLISH),
         _foreign=_share(words, FOREIGN),
         _lines=lines.list.len(),
@@ -79,6 +85,8 @@ def apply(batch: pl.DataFrame, params: Params, resources: None) -> Outcome:
         .then(pl.lit("filters.garbled"))
         .when((pl.col("_foreign") > params.max_foreign_share) & (pl.col("_foreign") > pl.col("_english")))
         .then(pl.lit("filters.language"))
+        .when(pl.col("_masked") > params.max_masked_share)
+        .then(pl.lit("filters.masked"))
         .when((pl.col("_lines") >= 10) & (pl.col("_distinct") < params.min_distinct_lines))
         .then(pl.lit("filters.repetitive"))
         .when(pl.col("_words") < params.min_words)

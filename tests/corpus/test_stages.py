@@ -39,6 +39,8 @@ def test_good_notes_pass(text):
         ("Seen today.", "filters.short"),
         ("JVBERi0xLjQKJcfsj6IKNSAwIG9iago8PC9MZW5ndGggNiAwIFIvRmlsdGVyIC9GbGF0ZURlY29kZT4+" * 4, "filters.encoded"),
         ("#$%^&* 83 @@ !! (( )) ++ == 12 ## %% && || // \\\\ ~~ `` <> {} [] ;; :: -- 99 @@ ## $$", "filters.garbled"),
+        ("[NAME] [OTHER_ID] of [NAME] [DATE] [NAME] [FACILITY] x [OTHER_ID] [NAME] [NAME] and [CITY]", "filters.masked"),
+        ("[NAME]�[OTHER_ID]�� on the ��[NAME] [DATE] of � [NAME] and the [NAME] is [NAME] [NAME]", "filters.garbled"),
         ("El paciente niega dolor de pecho. Refiere que la tos es mejor desde ayer y no tiene fiebre. Se indica control con su médico.", "filters.language"),
         ("Der Patient ist heute wach und klagt nicht über Schmerzen. Die Wunde ist trocken, das Fieber ist zurückgegangen und er wird entlassen.", "filters.language"),
         ("Le patient est bien ce matin. Il ne se plaint pas de douleur et les constantes sont stables dans la nuit avec une bonne diurèse.", "filters.language"),
