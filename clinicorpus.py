@@ -343,15 +343,26 @@ def deid_detect(
 def deid_apply(
     input: Annotated[Path, typer.Argument(metavar="IN")], out: Annotated[Path, typer.Option()],
     policy: Annotated[str, typer.Option(help="safe_harbor_v1 or another policy of deid/policies/.")] = "safe_harbor_v1",
-    patients: Patients = None, workers: Workers = None,
+    key: Annotated[
+        str | None, typer.Option(help="Release key for policies with surrogates or shifts; made at first use, outside the tree.")
+    ] = None,
+    patients: Patients = None, workers: Workers = None, root: Root = HERE,
 ) -> None:  # fmt: skip
     """Find identifiers and put in their place what POLICY says; write note_id, text and what was done."""
+    from corpus.keys import NO_KEYS, purpose_keys, release_key
     from deid.apply import placeholders_frame, render_frame
     from deid.policy import load_policy
 
     checked = load_policy(policy)
+    if checked.needs_keys and not key:
+        raise UserError(
+            "this policy draws surrogates or shifts dates, and needs a release key", value=checked.name,
+            next="name one, for example --key ward; it is made in CLINICORPUS_KEYS at first use",
+        )  # fmt: skip
     _check_out(out, input)
-    done = render_frame(placeholders_frame(_detect(input, workers, patients), checked))
+    keys = purpose_keys(release_key(key, root=root)[0], "release") if key else NO_KEYS
+    found = _detect(input, workers, patients)
+    done = render_frame(placeholders_frame(found, checked, surrogate=keys.surrogate, shift=keys.shift))
     _write_table(done.select("note_id", "text", "spans"), out)
 
 

@@ -156,3 +156,25 @@ def test_an_output_that_cannot_be_is_refused_before_any_work(tmp_path, notes, ou
         assert said in done.stderr
         assert "find identifiers" not in done.stderr
     assert notes.read_bytes() == before
+
+
+def test_a_policy_with_surrogates_asks_for_its_key_and_repeats_with_it(tmp_path: Path) -> None:
+    rows = [
+        {"note_id": "1", "patient_id": "p", "charted_at": "2019-03-04", "text": "Maria Gonzalez was seen on 3/4/2019."}
+    ]
+    (tmp_path / "n.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    command = ("deid", "apply", "n.jsonl", "--out", "o.jsonl", "--policy", "expert_shifted_v1")
+    refused = run_command(tmp_path, *command)
+    assert refused.returncode == 2
+    assert "--key" in refused.stderr
+    texts = []
+    for _ in range(2):
+        done = run_command(
+            tmp_path, *command, "--key", "ward", CLINICORPUS_KEYS=str(tmp_path.parent / f"{tmp_path.name}-keys")
+        )
+        assert done.returncode == 0, done.stderr
+        texts.append(json.loads((tmp_path / "o.jsonl").read_text())["text"])
+        (tmp_path / "o.jsonl").unlink()
+    assert texts[0] == texts[1]
+    assert "Gonzalez" not in texts[0]
+    assert "3/4/2019" not in texts[0]
