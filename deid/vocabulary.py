@@ -335,9 +335,6 @@ NAME_WORDS = frozenset(
     """.split()
 )
 
-# A word like these may be a name, but is not looked for elsewhere in the note on its own.
-NEVER_LINKED = NAME_WORDS | NATIONS | frozenset(MONTHS)
-
 
 # Ends of clinical words, for words of seven letters or more.
 _CLINICAL_ENDINGS = (

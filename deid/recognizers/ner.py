@@ -121,13 +121,11 @@ def _runs(doc: Doc, some: Any, best: Any, names: list[str], least: float) -> lis
     return out
 
 
-# A stretch is read by the model at once. Its convolutions see four tokens to each side, so nothing is lost by cutting
+# A stretch is read by the model at once. Its convolutions see five tokens to each side, so little is lost by cutting
 # at line ends and full stops, and a megabyte without either is cut at white space.
 STRETCH = 2000
 _SENTENCE = re.compile(r"[^\n]{1,2000}?(?:(?<=[a-z0-9)][.!?])[ \t,]+(?=[A-Z\"(])|\n|$)|[^\n]{1,2000}|\n")
 _WORD = re.compile(rf"(?<!['\w]){LETTER}{{2,}}")
-
-
 _INNER_CAPITAL = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]+")  # "I told Will that", "spoke with May"
 
 
