@@ -29,6 +29,10 @@ _PIECE = re.compile(r"[ ](?P<w>[a-zà-ÿ]{2,4})(?![\w'/-])")
 _ZIP_AFTER = re.compile(
     rf"[ ,.\n]{{1,4}}(?:{UPPER}{LETTER}{{1,14}}\.?(?:[ ]{UPPER}{LETTER}{{2,12}})?[ ,]{{1,4}})?(?P<z>\d{{5}}(?:-\d{{4}})?)(?![\d-])"
 )
+# "Florence Grayeyes, 97, at home", "my father Wendell is 91 and": only a person is followed so.
+_AGE_AFTER = re.compile(
+    r"(?:,|[ ](?:is|was|turns|turned|just[ ]turned)|[ ]\(|[ ]aged?)[ ]?(?P<v>9\d|1[01]\d)(?=[,.;)\n]|[ ](?:and|who|with|from|lives|came|in|is|was|has|had|now|years?|y)\b)(?![.,]\d)"
+)
 _ORG_NEXT = re.compile(
     rf"[ ](?:(?:of|in|on|at|the|and|&|de|del|for)[ ]){{0,2}}(?P<w>{_WORD})(?![\w'])(?![ \t]*[:,]?[ \t]*\d)(?![ \t]*:)"
 )
@@ -52,6 +56,8 @@ def extended(text: str, spans: Sequence[Span]) -> list[Span]:
             out.append(Span(*match.span("z"), "ZIP", 0.7, "extend.zip"))
         if span.identifier in ("FACILITY", "EMPLOYER") and not text[span.start : span.end].isupper():
             span = span._replace(end=_organisation(text, span.end))
+        if span.identifier == "NAME" and (match := _AGE_AFTER.match(text, span.end)):
+            out.append(Span(*match.span("v"), "AGE", 0.7, "extend.age"))
         if span.identifier in ("NAME", "CLINICIAN"):
             start, end = _left(text, span.start), _right(text, span.end)
             if (start, end) != (span.start, span.end):

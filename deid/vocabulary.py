@@ -53,6 +53,9 @@ NATIONS = frozenset(
     """.split()
 )
 
+# Lands whose names people bear too: no identifier where a place stands.
+LANDS = frozenset("chad georgia holland jordan".split())
+
 # Diseases, signs, scores and devices that carry a person's name.
 EPONYMS = frozenset(
     """

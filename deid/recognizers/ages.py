@@ -101,6 +101,16 @@ RULES = (
         ),
         only_if=("ninety", "hundred"),
     ),
+    # "At ninety-six she was still keeping her garden", "Jadwiga (maiden Kos), 92, widow of"
+    Rule("at_age_subject", "AGE", 0.85, re.compile(rf"\b[Aa]t[ \t](?P<v>{_OVER}|{_OVER_WORD})[, \t]{{1,2}}(?:he|she|they|I|my|his|her)\b", re.IGNORECASE)),
+    Rule(
+        "apposition",
+        "AGE",
+        0.7,
+        re.compile(
+            rf"[A-Za-z)],[ \t](?P<v>{_OVER}),[ \t](?:widow(?:er|ed)?|married|retired|single|from|lives|living|resident|of|with|who|presents|presented|admitted|she|he|mother|father|here|seen|came|brought|a|in)\b"
+        ),
+    ),
     # "Grandfather still drives at 93.", "died at ninety-one"
     Rule(
         "at_age",

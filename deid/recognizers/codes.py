@@ -10,11 +10,38 @@ import re
 from collections.abc import Callable, Iterator
 
 from deid import checksums
-from deid.lexicon import flags
+from deid.lexicon import CLINICAL, CLOSED, flags
 from deid.note import LOOSER, Note
 from deid.recognizers.common import ClinicalRecognizer, Rule, apply_rules
 from deid.spans import Span
+from deid.vocabulary import STATES
 
+_SPELLING = r"(?:Alpha|Alfa|Bravo|Charlie|Delta|Echo|Foxtrot|Golf|Hotel|India|Juliet|Kilo|Lima|Mike|November|Oscar|Papa|Quebec|Romeo|Sierra|Tango|Uniform|Victor|Whiskey|Xray|X-ray|Yankee|Zulu)"
+_DIGIT_WORD = r"(?:zero|oh|one|two|three|four|five|six|seven|eight|nine)"
+_DOSES_NEXT = re.compile(r"[ \t]?(?:mg|mcg|ml|units?|g\b|meq|cc)", re.IGNORECASE)
+_COUNTED_NEXT = re.compile(
+    r"[ \t]?(?:mg|mcg|ml|units?|iu\b|copies|cells|colon|cfu|org|/|per\b|k\b|dollars|steps|[a-z]{1,4}/)", re.IGNORECASE
+)
+# What stands alone on a line and is nobody's initials.
+_ABBREVIATIONS = frozenset(
+    """
+    abd abx adl ahf aki ama amb ams ao aox ap aps arf bka bm bmi bmp bp cad cbc cc ccu chf cmp cns cp cpr csf ct ctl cta cv cva
+    cxr dc ddx dka dm dni dnr dob dot dtr dvt dx ecg ed eeg ekg emg ems ent er exp ext fen fh fhx fu fx ga gb gcs gen gi gsw gu
+    gyn hd heb hep hr ht htn hx ibs icu id im imp inr iv ivf lab lad lbp le lle ltc lue mg mi micu ml mri ms msk mvp n/a na nad
+    nb nc ncs neg neu ng nka nkda no nos npo ns nsr nsg ob ok op or ot ox pa pcn pcp pe pfsh ph phi php pl plan plt pm pmd pmh
+    pna po pod pos ppx prn psh psy pt pta pts pvd pvr qd qhs qid ra rbc rds reg rn rom ros rr rrr rt rta rue rx sa sc sh shx
+    si sig skn sle sob sp ss ssi stat std sts sw sx tab tb tbi td temp tid tka tpn tsh tx ua uop uri us uti va vip vit vs vss
+    wbc wd wnl xr yes adm aaa ace acs ad af ald als amd ana asa asd avm avr bid bni bpd bph bun cab cbi cf cgm cin ckd cml cmv
+    copd cr crp cto dcm dpt eom esr ext fhr fob fsh gad gfr gtt hcg hct hcv hdl hiv hpi hpv hsv ibd icd icp ids iop itp iud ivc
+    ivp ldh ldl lft lmp lms loc lp lvh mac map mcv mdi mds mgd mrs msa msw mva nph nst ocd ocp ocs osa pac pad pap pci pd pdn
+    pea peg pfo pft php pid pin ppd ppi ppm psa pth ptt pud rdw sah sbo sbp sdh sga sma sop svt tah tee the tia tib tkr tms tpa
+    tte tur uds vma vsd vte wpw and but for his her not who all any day end her new now old one out see she two use was
+    """.split()
+)
+_DOTTED = frozenset(
+    """us uk md pa po iv im er do rn np or od os ou dc bs ms am pm qd bid tid qid prn npo hs ac pc cc lv rv ef lpn sp ct mri ekg ecg
+    jp gi gu et dt va yo ng id la sc sq ra lm ii st no ny nj ba ma mph ro so ob gyn pt ot ph pr tb uti hiv ice ie eg ad dpm dds dmd bsa usa xyz abc""".split()
+)
 # Between the word and its value: "MRN: ", "MRN # ", "chart number was ", "account no. is ".
 _LINK = (
     r"(?:[ \t]{0,2}(?:number|num\b|no\b\.?|nbr\b|#|id\b|identifier|code|there\b))?(?:[ \t]{0,2}\([A-Za-z# ]{1,20}\))?"
@@ -312,6 +339,105 @@ RULES = (
         ),
         check=lambda m: m["v"].isupper() or m["v"].islower(),
         only_if=("transcri", "typ", "tr", "initial", "scribe", "dictated"),
+    ),
+    # "EMS unit M-27", "Medic 12", "Rescue 27"; "run 23-118804", "PCR 2510-4482"
+    Rule(
+        "ambulance",
+        "VEHICLE",
+        0.8,
+        re.compile(
+            r"\b(?:(?i:ems|ambulance|medic|rescue|transport|squad|rig|helicopter)[ \t](?i:unit|crew|truck|rig)[ \t]{0,2}#?|AMR[ \t]#?|Ambulance[ \t]#?|[Uu]nit[ \t](?=Medic|Rescue|Engine|Squad))(?P<v>(?:[A-Z][a-z]{2,9}[ \t])?[A-Z]{0,3}-?\d{1,4}[A-Z]?)(?![\w%/-])(?!\.\d)"
+        ),
+        only_if=("ems", "ambulance", "medic", "rescue", "squad", "rig", "amr", "unit", "transport", "helicopter"),
+    ),
+    Rule(
+        "ambulance_name",
+        "VEHICLE",
+        0.8,
+        re.compile(
+            r"\b(?P<v>(?:Medic|Rescue|Engine|Ladder|Squad|Truck|Ambulance|Medevac|LifeFlight|Life[ ]Flight|AirEvac)[ \t-]\d{1,4})(?![\w%/-])(?!\.\d)"
+        ),
+        only_if=("medic", "rescue", "squad", "ambulance", "engine", "ladder", "truck", "flight", "evac", "medevac"),
+    ),
+    Rule(
+        "ambulance_run",
+        "OTHER_ID",
+        0.8,
+        re.compile(r"\b(?:run|pcr|trip|epcr|incident|run[ \t]sheet|cad)[ \t]{0,2}(?:#|no\.?|number)?[ \t]?(?P<v>\d{2,4}-\d{3,8}|\d{5,12})(?![\w-])", re.IGNORECASE),
+        only_if=("run", "pcr", "trip", "incident", "cad"),
+    ),
+    Rule("prescription", "OTHER_ID", 0.8, re.compile(r"\b[Rr][Xx][ \t]{0,2}#?[ \t]?(?P<v>\d{5,12}(?:-\d{1,4})?)(?![\w-])(?!\.\d)"), only_if=("rx",)),
+    # "Zulu-Tango-88", "Trauma, Oscar-Nine": what a nameless patient is called.
+    Rule(
+        "trauma_alias",
+        "OTHER_ID",
+        0.82,
+        re.compile(
+            rf"(?<![\w-])(?P<v>(?:(?:Trauma|Unknown|Doe),?[ \t])?{_SPELLING}[- ](?:{_SPELLING}(?:[- ]\d{{1,4}})?|\d{{1,4}}|(?:One|Two|Three|Four|Five|Six|Seven|Eight|Nine|Ten|Zero)\b))(?![\w-])",
+        ),
+        check=lambda m: "-" in m["v"] or " " in m["v"].strip() and m["v"].split()[0].strip(",") in ("Trauma", "Unknown", "Doe"),
+    ),
+    # Donated blood: a W or another letter, four digits, the year, a serial number.
+    Rule("donation", "OTHER_ID", 0.85, re.compile(r"(?<![\w-])(?P<v>[A-Z]\d{4}[ -]?\d{2}[ -]?\d{6}(?:[ -]?[A-Z0-9]{1,2}(?![\w]))?)(?![\w-])")),
+    # "QX*881*02", "MBUGUR*271KD", "S24:1182-B": signs that no measurement holds.
+    Rule(
+        "starred",
+        "OTHER_ID",
+        0.7,
+        re.compile(r"(?<![\w*~-])(?P<v>(?=[A-Z0-9]{0,10}[*~]?[A-Z0-9]{0,6}\d)[A-Z0-9]{1,12}(?:[*~][A-Z0-9]{1,14}){1,4}|[A-Z]{1,3}\d{2}:\d{3,8}(?:-[A-Z0-9]{1,3})?)(?![\w*~-])"),
+        check=lambda m: sum(c.isdigit() for c in m["v"]) >= 3 and any(c.isalpha() for c in m["v"]),
+    ),
+    # "HC 55-20-19", "4471-0092-03": groups of digits that are no date and no telephone.
+    Rule(
+        "grouped_digits",
+        "OTHER_ID",
+        0.5,
+        re.compile(r"(?<![\w./-])(?P<v>(?:(?:[A-Z]{2,4}-)?[A-Z]{1,4}[ -])?\d{2,6}(?:-\d{2,6}){2,4}(?:-?[A-Z]{1,2})?)(?![\w/-])(?!\.\d)"),
+        check=lambda m: not _DOSES_NEXT.match(m.string, m.end("v")),
+    ),
+    # "P 4410 8827 K", "9912 88 AX 7"
+    Rule("spaced_code", "OTHER_ID", 0.5, re.compile(r"(?<![\w./-])(?P<v>(?:[A-Z]{1,2}[ ])?\d{3,4}[ ]\d{2,4}(?:[ ]\d{2,4})?[ ][A-Z]{1,2}(?:[ ]\d{1,2})?)(?![\w/%.-]|[ ][a-z]{2})"), check=lambda m: not m["v"].endswith((" MG", " ML", " H", " L", " AM", " PM", " G", " U", " F", " C"))),
+    Rule("lot", "DEVICE", 0.8, re.compile(r"\b(?P<v>(?:(?:REF|LOT|SN)[ ]:?#?(?=[A-Z-]{0,6}\d)[A-Z0-9][A-Z0-9-]{4,20}[ ,]{0,2})+)(?![\w-])"), only_if=("ref", "lot", "sn")),
+    Rule("groups_of_four", "OTHER_ID", 0.7, re.compile(r"(?<![\w./-])(?P<v>\d{4}(?:[ ]\d{4}){3,6}(?:[ ]\d{1,3})?)(?![\w%/-])(?!\.\d)")),
+    Rule("alien_number", "OTHER_ID", 0.85, re.compile(r"(?<![\w])A#?[ ]?(?P<v>\d{3}[ -]\d{3}[ -]\d{3}|(?<=#)\d{8,9}|(?<=# )\d{8,9})(?![\w-])")),
+    Rule("payer_groups", "HEALTH_PLAN", 0.85, re.compile(r"\b(?:subscriber|member|policy|insured|medicaid|medicare|card)[ \t:#]{1,3}(?P<v>[A-Z]{1,3}[ ]?\d{3,5}(?:[ ]\d{2,5}){1,3})(?![\w-])", re.IGNORECASE)),
+    Rule("police_number", "OTHER_ID", 0.8, re.compile(r"\b(?:[Oo]fficer|[Dd]eputy|[Dd]etective|[Tt]rooper|DET\.?|OFC\.?|Ofc\.?|DSN|[Ss]hield|[Uu]nit)[ ](?:[A-Z][.A-Za-z' -]{1,24}[ ])?(?:DSN[ ]|#|badge[ ])(?P<v>\d{2,6})\b")),
+    # "AL PTH 9914", "OK-P 30117": a state, a board, a number.
+    Rule("state_license", "LICENSE", 0.75, re.compile(rf"(?<![\w-])(?P<v>(?:{'|'.join(STATES)})(?:[ -][A-Z]{{1,4}})?[ -]?\d{{4,7}})(?![\w-])"), check=lambda m: not re.fullmatch(r"[A-Z]{2} \d{5}", m["v"])),
+    Rule("doe", "NAME", 0.8, re.compile(r"(?<![\w-])(?P<v>(?:[A-Z][A-Za-z]{2,12},?[ ])?D(?:OE|oe),?[ ](?:[A-Z][A-Za-z]{2,12}[ ])?\d{1,5})(?![\w-])")),
+    Rule("user_with_dot", "USERNAME", 0.8, re.compile(r"\b(?:by|user|as|login|id)[ ](?P<v>[a-z]{2,16}[._][a-z]{2,16}\d{0,3})(?![\w@.])")),
+    # "J.R.", "A.C.": a person's initials, unless they shorten something known.
+    Rule("dotted_initials", "OTHER_ID", 0.5, re.compile(r"(?<![\w.'])(?P<v>[A-Z]\.[ ]?[A-Z]\.(?:[ ]?[A-Z]\.)?)(?![\w'])(?![ ]?[A-Z][a-z])"), check=lambda m: m["v"].replace(".", "").replace(" ", "").lower() not in _DOTTED),
+    Rule("relation_initial", "OTHER_ID", 0.7, re.compile(r"\b(?:son|daughter|wife|husband|mother|father|brother|sister|friend|partner|roommate|neighbor|patient|pt|client|peer|boyfriend|girlfriend)[ ](?P<v>[A-Z]\.(?:[ ]?[A-Z]\.)?)(?=[ ](?:[a-z]|$)|[,;)\n])")),
+    Rule("witness_initials", "OTHER_ID", 0.7, re.compile(r"\b(?i:wast(?:e|ed|age)|witness(?:ed)?|dual[ ](?:sign|check|verif)\w*|double[- ]check\w*|co-?sign\w*|second[ ]RN|2nd[ ]RN|verified)\b[^\n.;]{0,24}?[ :](?P<v>[A-Z]{2,3}(?:[ ]?/[ ]?[A-Z]{2,3})?)(?![\w-])"), check=lambda m: not any(w.strip().lower() in _ABBREVIATIONS for w in m["v"].split("/"))),
+    Rule("by_small_initials", "OTHER_ID", 0.6, re.compile(r"\b(?:[Bb]y|[Ss]ent by|[Pp]er|[Ii]nit(?:ials)?:?)[ ](?P<v>[a-z]{2,3})(?=[ ]*(?:\n|$|[01]\d[0-5]\d\b|2[0-3][0-5]\d\b|[.;]))"), check=lambda m: not flags(m["v"]) and m["v"] not in _ABBREVIATIONS and m["v"] not in CLOSED),
+    Rule("marks_line", "OTHER_ID", 0.75, re.compile(r"(?:^|\n)[ \t]*(?P<v>[A-Z]{2,3}[:/][a-z]{2,3})(?=[ \t])")),
+    # Spelled out by someone who dictates: "six six one nine four".
+    Rule("spoken_digits", "OTHER_ID", 0.6, re.compile(rf"\b(?P<v>{_DIGIT_WORD}(?:[ ,-]{{1,2}}{_DIGIT_WORD}){{4,15}})\b", re.IGNORECASE)),
+    # A bare number of seven digits; of six where nothing says that it is counted.
+    Rule(
+        "six_or_seven_digits",
+        "OTHER_ID",
+        0.42,
+        re.compile(r"(?<![\w.,/+$<>=-])(?<![<>=] )(?P<v>\d{6,7})(?![\w,/%-])(?!\.\d)"),
+        check=lambda m: not m["v"].endswith("000")
+        and not _COUNTED_NEXT.match(m.string, m.end("v"))
+        and not REFERENCE.search(m.string[max(0, m.start() - 24) : m.start()]),
+    ),
+    # Initials alone on the last line of a note, before a time, or behind "signed".
+    Rule(
+        "last_line_initials",
+        "OTHER_ID",
+        0.6,
+        re.compile(r"\n[ \t]{0,8}(?P<v>[A-Z]{2,3})[ \t]*(?=\s*\Z|\n[ \t]*\n|[ \t]{1,3}(?:[01]\d|2[0-3]):?[0-5]\d[ \t]*(?:\n|\Z)|[ \t]pager\b)"),
+        check=lambda m: m["v"].lower() not in _ABBREVIATIONS,
+    ),
+    Rule(
+        "signed_initials",
+        "OTHER_ID",
+        0.7,
+        re.compile(r"\b(?:[Ss]igned|[Ii]nitialed|[Cc]osigned|[Cc]o-signed|[Ww]itnessed|[Vv]erified|[Cc]hecked|[Cc]harted|[Ee]ntered|[Ff]iled|[Dd]ictated|[Tt]yped|[Ss]cribed)(?:[ \t]by)?:?[ \t](?P<v>[A-Z]{2,3}(?:[/ :][a-z]{2,3}(?=[ \t]*(?:\n|$|[.;])))?)(?![\w-])"),
+        check=lambda m: m["v"].split()[0].lower() not in _ABBREVIATIONS and not flags(m["v"][:3]) & CLINICAL,
     ),
     # A bare number of eight digits or more, no telephone and no published study, is some record's key.
     Rule(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from deid.lexicon import DRUG, flags
 from deid.note import Note, watch
 from deid.recognizers.common import ClinicalRecognizer, Rule, apply_rules
 from deid.spans import Span
@@ -28,6 +29,10 @@ _ORDINAL_WORD = (
     r"|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|thirteenth|fourteenth|fifteenth|sixteenth|seventeenth"
     r"|eighteenth|nineteenth|twentieth|thirtieth)"
 )
+_NUMBER_WORD = (
+    r"(?:zero|oh|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen"
+    r"|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand)"
+)
 _SPACE = r"[ \t]{1,3}"
 _TO = r"[ \t]{0,2}(?:-|to|through|thru|until|and|&|,)[ \t]{0,2}"
 
@@ -41,7 +46,7 @@ _UNITS = re.compile(
     r"|strength|motor|murmur|systolic|diastolic|holosystolic|sem\b|points?|pain|scale|score|out of|of\b|positive|negative"
     r"|hours?|hrs?|days?|weeks?|wks?|months?|mos?\b|years?|yrs?|minutes?|mins?|seconds?|percent|%|degrees?|inch|fr\b"
     r"|french|gauge|ga\b|vessels?|cores?|nodes?|lymph|bottles?|blood culture|sets?\b|cultures?|swabs?|specimens?|samples?|doses?\b|tabs?\b|pillow|beats|loops?|leads?\b|limbs?|quadrants?|visits?\b|sessions?|margins?|ratio|intensity|power|bilateral|throughout|reflex"
-    r"|inattentive|hyperactive|items?\b|features?|criteria|in (?:the )?(?:all|both|bilateral|upper|lower|right|left|proximal|distal|extremit)|breaths?|bpm|mmhg|people|persons?|patients?|per\b|[a-z]?/)",
+    r"|inattentive|hyperactive|items?\b|features?|criteria|in (?:the )?(?:all|both|bilateral|upper|lower|right|left|proximal|distal|extremit)|breaths?|bpm|mmhg|people|persons?|patients?|per\b|cranial|nerves\b|N\.?S\b|normal saline|(?!w/)[a-z]?/)",
     re.IGNORECASE,
 )
 _STRENGTH_BEFORE = re.compile(
@@ -58,11 +63,20 @@ _CUE_BEFORE = re.compile(
     r"|effective|ending|prior to|around|circa|early|late|mid|surgery|labs?|echo|ct|mri|cxr|ekg|ecg|x-?ray|note|of|returns?"
     r"|culture[sd]?|drawn|collected|received|signed|edited|updated|reviewed|scheduled|appt|appointment|follow-?up|f/u"
     r"|mon|tue|tues|wed|thu|thur|thurs|fri|sat|sun|(?:mon|tues|wednes|thurs|fri|satur|sun)day|pod ?#? ?\d|hd ?#? ?\d"
-    r"|dos|doa|dod|d|t|dd|dt|td|this|next|placed|removed|inserted|completed|filled|refilled|given|done|performed|taken)"
+    r"|dos|doa|dod|lnmp|edc|edd|diary|again|d|t|dd|dt|td|this|next|placed|removed|inserted|completed|filled|refilled|given|done|performed|taken|out|rhogam|vaccine|flu|tdap|shot|booster|changed|level|stopped|ended|ends|off|rtc|recheck|repeat)"
     r"[ \t]{0,2}[:,;(]{0,2}|\bdate[a-z ]{0,20}:|[(\[])[ \t]{0,2}$",
     re.IGNORECASE,
 )
+# "Pain 6/10, down from 8/10"
+_PAIN_BEFORE = re.compile(r"\bpain\b|\d/10\b|\d/5\b", re.IGNORECASE)
+_CLOCK_AFTER = re.compile(r"[ ](?:[ap]\.?m\b|[AP]M\b|\d{1,2}:\d\d|(?:[01]\d|2[0-3])[0-5]\d\b)")
+# "lithium level 4/14": no scale has fourteen steps.
+_SCALES = frozenset((2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 20, 21, 24, 25, 27, 28, 30))
+_SECOND = re.compile(r"/(\d{1,2})")
 _LINE_START = re.compile(r"(?:^|\n)[ \t]{0,4}(?:[-*•][ \t]{0,2})?$")
+# "4/22", "9/17": no scale and hardly a count has so many steps.
+_COUNT_BEFORE = re.compile(r"\b(?:nodes?|lymph|cores?|margins?|items?|score[ds]?|questions?|positive|involving|in|of|bp|pressure|vision|acuity|ratio)[ \t]{0,2}[:(]?[ \t]{0,2}$", re.IGNORECASE)
+_STARTED = re.compile(r"\b(?:started|stopped|began|begun|resumed|held|changed|switched|completed|finished|received|got|had|s/p|first|second|last|prior)[ \t][A-Za-z-]{3,20}[ \t]$", re.IGNORECASE)
 _LIST_BEFORE = re.compile(
     r"\d{1,2}/\d{1,2}(?:/\d{2,4})?[ \t]{0,2}(?:,|-|and|&|to|through|thru|or)[ \t]{0,2}$", re.IGNORECASE
 )
@@ -73,9 +87,16 @@ def _partial_numeric(match: re.Match[str]) -> bool:
     if _UNITS.match(text, end):
         return False
     before = text[max(0, start - 40) : start]
-    if _STRENGTH_BEFORE.search(before):
+    if _STRENGTH_BEFORE.search(before) and int(_SECOND.findall(match["v"])[-1]) in _SCALES:
         return False
-    if _CUE_BEFORE.search(before) or _LIST_BEFORE.search(before):
+    if match["v"].endswith(("/5", "/10")) and _PAIN_BEFORE.search(before):
+        return False
+    if _CUE_BEFORE.search(before) or _CLOCK_AFTER.match(text, end) or _LIST_BEFORE.search(before):
+        return True
+    a, b = int(match["v"].split("/")[0]), int(_SECOND.findall(match["v"])[-1])
+    if b > 12 and b not in _SCALES and not _COUNT_BEFORE.search(before):
+        return True
+    if a > 5 and b not in (5, 10) and _STARTED.search(before):
         return True
     # "03/14" with a leading zero, or a line that opens with it as a diary does.
     return match["v"].startswith("0") or (
@@ -147,7 +168,8 @@ RULES = (
         check=_numeric,
     ),
     Rule("numeric_range", "DATE", 0.96, _re(
-        rf"(?<![\dA-Za-z])(?<!\d[/.-])(?P<v>{_MM}/{_DAY}{_TO}(?:{_MM}/)?{_DAY}/(?:{_YEAR4}|\d\d))(?![\d/%])")),
+        rf"(?<![\dA-Za-z])(?<!\d[/.-])(?P<v>{_MM}/{_DAY}{_TO}(?:{_MM}/)?{_DAY}/(?:{_YEAR4}|\d\d))(?![\d/%])"),
+        check=lambda m: not _STRENGTH_BEFORE.search(m.string[max(0, m.start() - 40) : m.start()])),
     Rule("month_year_numeric", "DATE", 0.85, _re(rf"(?<![\d/.A-Za-z-])(?P<v>{_MM}[/-]{_YEAR4})(?![\d/%-])")),
     Rule("year_month", "DATE", 0.75, _re(r"(?<![\d/.A-Za-z-])(?P<v>(?:19|20)\d\d[-/](?:0[1-9]|1[0-2]))(?![\d/%-])")),
     Rule(
@@ -161,6 +183,23 @@ RULES = (
         rf"\b(?:on|since|dated|date|visit|admitted|discharged|seen)(?:[ \t]|:[ \t]?){{1,3}}(?P<v>{_MM}-{_DAY})"
         r"(?![\w/%+-])(?!\.\d)"),
         check=lambda m: not _UNITS.match(m.string, m.end("v"))),
+    # "MRI 10-12: no bleed"
+    Rule("study_dashed", "DATE", 0.6, _re(
+        rf"\b(?:mri|ct|cta|cxr|x-?ray|echo|tte|tee|us|ekg|ecg|eeg|labs?|cultures?|biopsy|path|note|visit|clinic|pet|dexa)[ \t](?P<v>{_MM}-{_DAY})(?=[ \t]?:|[ \t](?:show|w/|with|neg|pos|no\b))")),
+    # "admitted 17/3", "extubated 21.01": the day first, as outside the United States.
+    Rule("day_first", "DATE", 0.68, _re(
+        rf"\b(?:on|since|from|until|till|before|after|by|dated|date|admitted|discharged|transferred|seen|started|stopped|placed|removed|inserted|intubated|extubated|operated|surgery|delivered|booked|due|died|collected|reviewed|returned|moved|fell)[ \t]{{1,2}}"
+        rf"(?P<v>(?:3[01]|2\d|1[3-9])[/-]{_MM}|(?:3[01]|[12]\d|0[1-9])\.(?:0[1-9]|1[0-2]))(?![\w/%.-])"),
+        check=lambda m: not _UNITS.match(m.string, m.end("v"))),
+    # "D/C 061224": month, day, year without any sign
+    Rule("six_digits", "DATE", 0.62, _re(
+        r"\b(?:on|dated?|dos|doa|dob|seen|adm(?:it(?:ted)?)?|d/c|dc|disch(?:arged)?|due|visit|exp|since|signed|collected|rec'?d)[ \t]{0,2}:?[ \t]{0,2}"
+        r"(?P<v>(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d\d)(?![\d/.,-])"),
+        check=lambda m: not _UNITS.match(m.string, m.end("v"))),
+    # "date of birth eleven twenty-two nineteen"
+    Rule("spoken_birth", "DATE", 0.9, _re(
+        rf"(?:date of birth|birth ?date|birthday|\bd\.?o\.?b\.?|\bborn)[ \t,:]{{1,3}}(?:(?:is|was|um|uh|on)[ \t,]{{1,2}}){{0,2}}(?P<v>(?:{_NUMBER_WORD}[ \t,-]{{1,2}}){{2,7}}{_NUMBER_WORD})(?![a-z])"),
+        only_if=("birth", "dob", "d.o.b", "born")),
     # "March 4, 2019", "Mar. 4th", "March 4-6, 2019", "March 4 and 5", "Mon March 4"
     Rule(
         "month_day",
@@ -195,7 +234,7 @@ RULES = (
         rf"\b(?P<v>(?:early|late|mid(?:dle of)?|(?:the )?(?:end|beginning|start|first week|last week) of)[ \t-]{{1,2}}{_MONTH}\b\.?(?:,?[ \t](?:of[ \t])?{_YEAR4})?)"),
         check=lambda m: any(c.isupper() for c in m["v"]) or not re.search(r"(?:may|mar|march|dec|sep)\.?$", m["v"], re.IGNORECASE)),
     # "9/III/2021", "3.xi.2008"
-    Rule("roman_month", "DATE", 0.9, _re(rf"(?<![\w/.])(?P<v>{_DAY}[./-](?:x|xi|xii|iv|v|vi{{1,3}}|ix|i{{1,3}})[./-](?:{_YEAR4}|\d\d))(?![\w])")),
+    Rule("roman_month", "DATE", 0.9, _re(rf"(?<![\w/.])(?P<v>{_DAY}(?P<s>[./-]|[ ](?=(?-i:[XVI])))(?:x|xi|xii|iv|v|vi{{1,3}}|ix|i{{1,3}})(?P=s)(?:{_YEAR4}|(?<![ ])\d\d))(?![\w])")),
     Rule("foreign_month", "DATE", 0.9, _re(
         rf"(?<![\w/.])(?P<v>{_DAY}\.?[ \t](?:de[ \t]|di[ \t])?{_FOREIGN_MONTH}(?:[ \t](?:de[ \t]|del[ \t])?{_YEAR4})?)(?![\w])")),
     # Scanned: O for 0, l or I for 1. At least two real digits, and a date when they are read as digits.
@@ -204,13 +243,32 @@ RULES = (
     Rule("scanned_partial", "DATE", 0.7, _re(r"(?<![\w/.-])(?P<v>(?=[\dOoIl/]*\d)(?=[\dOoIl/]*[OoIl])[\dOoIl]{1,2}/[\dOoIl]{1,2})(?![\w/])", 0)),
     Rule("weekday_short", "DATE", 0.65, _re(
         r"\b(?:[Oo]n|[Bb]y|[Uu]ntil|[Tt]il|[Ss]ince|[Ll]ast|[Tt]his|[Nn]ext|[Ff]or|[Oo]ut|[Aa]fter|[Bb]efore|[Ff]rom|[Ss]een|[Dd]ue)[ \t](?P<v>Mon|Tues?|Weds?|Thurs?|Thu|Fri|Sat|Sun)\b\.?(?![/,&-])", 0)),
+    Rule("weds_day", "DATE", 0.85, _re(rf"\b(?P<v>weds\.?,?{_SPACE}(?:the{_SPACE})?(?:{_DAY}{_ORDINAL}|{_MM}/{_DAY}(?:/\d{{2,4}})?))(?![\w/%])"), only_if=("weds",)),
+    # A weekday that is no habit ("every Monday", "Mondays", "Monday and Thursday"), whatever stands before it.
+    Rule("weekday_once", "DATE", 0.55, _re(
+        r"(?<![\w/&,-])(?<!, )(?<!and )(?<!or )(?<!every )(?<!Every )(?<!each )(?<!other )(?P<v>(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day)\b(?![\w/&'-])(?!,[ \t]?(?:and[ \t]|or[ \t])?(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun))(?![ \t](?:and|or|through|thru|to|-|&)[ \t])", 0)),
+    # "bed avail Sat, needs auth", "Wt check Sat at"; not "O2 Sat 94".
+    Rule("weekday_short_word", "DATE", 0.55, _re(
+        r"(?<=[a-z,;)] )(?<!O2 )(?<!and )(?<!he )(?<!& )(?P<v>Sat|Sun|Wed)\b(?![ \t]?[\d:=%>~/&-])(?![ \t](?:and|of|or|on|was|exposure|block|were|to|burn|in|above|low|decreased|dropp|remain|stable)\b)(?!,[ \t]?(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun))", 0),
+        check=lambda m: not re.search(r"(?:O2|oxygen|ox|pulse|SpO2)[ ,]*$", m.string[max(0, m.start() - 12) : m.start()], re.IGNORECASE)),
+    # In small letters: these are no words; "sat", "sun" and "wed" need a preposition or a time of day.
+    Rule("weekday_small", "DATE", 0.55, _re(
+        r"(?<![\w/&-])(?<!and )(?<!every )(?<!each )(?<!, )(?P<v>mon|tues?|thurs?|fri|(?:mon|tues|wednes|thurs|fri|satur|sun)day)\b\.?(?![\w/&'-])(?!,?[ \t]?(?:and|&|-)?[ \t]?(?:mon|tue|wed|thu|fri|sat|sun))", 0)),
+    Rule("weekday_small_cue", "DATE", 0.6, _re(
+        r"\b(?:(?:on|since|until|til|till|last|next|this|by|from|for|start|starts|starting|due|seen|back|again|out|try|came|fell|appt|call)[ \t](?P<v>sat|sun|wed)(?=[ \t.,;)\n]|$))(?![ \t](?:up|down|on|in|with|for|there|at the|edge)\b)", 0)),
+    Rule("weekday_small_part", "DATE", 0.65, _re(r"(?<![\w/&-])(?<!o2 )(?P<v>sat|sun|wed)(?=[ \t](?:night|morning|am|pm|eve|evening|afternoon|noon)\b)", 0)),
+    Rule("line_end_sat", "DATE", 0.5, _re(r"(?<=['a-z] )(?<!o2 )(?<!ox )(?<!he )(?<!pt )(?<!nt )(?<!and )(?<!spo2 )(?P<v>sat|sun|wed)(?=[ \t]*(?:\n|$))", 0)),
+    # The days of feasts as hurried hands write them.
+    Rule("holiday_lower", "DATE", 0.7, _re(
+        r"\b(?P<v>christmas(?:[ \t](?:eve|day))?|thanksgiving|easter(?:[ \t]sunday)?|halloween|new[ \t]year'?s?(?:[ \t](?:eve|day))?|memorial[ \t]day|labor[ \t]day|(?:4th|fourth)[ \t]of[ \t]july|mother'?s[ \t]day|father'?s[ \t]day|valentine'?s[ \t]day|hanukkah|passover|ramadan|diwali|juneteenth|xmas)\b(?![ \t](?:resolution|tree))"),
+        only_if=("christmas", "thanksgiving", "easter", "halloween", "new year", "memorial", "labor", "of july", "s day", "hanukkah", "passover", "ramadan", "diwali", "juneteenth", "xmas")),
     Rule("this_weekday", "DATE", 0.7, _re(r"\b(?P<v>(?:this|next|last|past|this past|this coming)[ \t](?:mon|tues|wednes|thurs|fri|satur|sun)day(?:[ \t](?:in|of)[ \t](?:" + _MONTH + r"))?)\b")),
     Rule("week_of_year", "DATE", 0.8, _re(rf"\b(?P<v>week[ \t]\d{{1,2}}[ \t](?:of|in)[ \t]{_YEAR4})\b")),
     Rule("month_days_list", "DATE", 0.93, _re(rf"(?<![A-Za-z])(?P<v>{_MONTH}\.?[ \t]{_DAY}{_ORDINAL}?(?:,[ \t]?{_DAY}{_ORDINAL}?(?!\d))+(?:,?[ \t](?:and|&)[ \t]{_DAY}{_ORDINAL}?)?(?:,?[ \t]{_YEAR4})?)(?!\d)")),
     Rule("in_short_year", "DATE", 0.9, _re(rf"(?<![A-Za-z])(?P<v>{_MONTH}\.?[ \t](?:the[ \t])?{_DAY}{_ORDINAL}?(?:-ish)?,?[ \t](?:in[ \t]|of[ \t])?'\d\d)(?!\d)")),
     # "Wed - staff meeting", "until Mon": an abbreviated weekday that stands in no list of days.
     Rule("weekday_abbreviated", "DATE", 0.55, _re(
-        r"(?<![\w/&,-])(?<!, )(?<!and )(?<!every )(?P<v>Mon|Tues?|Weds?|Thurs?|Thu|Fri)\b\.?(?![\w/&,'-])(?![ \t](?:and|through|thru|to|-)[ \t](?:[A-Z]|\d))", 0)),
+        r"(?<![\w/&,-])(?<!, )(?<!and )(?<!every )(?P<v>Mon|Tues?|Weds?|Thurs?|Thu|Fri)\b\.?(?![\w/&'-])(?!,[ \t]?(?:and[ \t])?(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun))(?![ \t](?:and|through|thru|to|-)[ \t](?:[A-Z]|\d))", 0)),
     # "spring 2019", "the fall of 2020"
     Rule("season", "DATE", 0.8, _re(rf"\b(?P<v>(?:(?:early|late|mid)[ \t-])?(?:spring|summer|fall|autumn|winter)[ \t](?:of[ \t])?(?:{_YEAR4}|'\d\d))(?!\d)")),
     Rule("spaced", "DATE", 0.8, _re(rf"(?<![\d.,/-])(?<!\d[ ])(?P<v>(?:{_MM}[ ]{_DAY}|{_DAY}[ ]{_MM})[ ](?:19|20)\d\d)(?![\d./-])(?![ ]\d)")),
@@ -225,6 +283,7 @@ RULES = (
         r"(?P<v>January|February|March|April|May|June|July|August|September|October|November|December"
         r"|Jan|Feb|Apr|Aug|Sept?|Oct|Nov|Dec)\b\.?(?![ \t][A-Z])", 0)),
     # "Tuesday the 4th", "Tues 3/4", "Tuesday 4th"
+    Rule("nth_of_month", "DATE", 0.8, _re(rf"\b(?P<v>(?:the[ \t])?{_DAY}{_ORDINAL}[ \t]of[ \t](?:this|next|last|the)[ \t]month)\b"), only_if=("month",)),
     Rule("weekday_day", "DATE", 0.85, _re(
         rf"\b(?P<v>{_WEEKDAY}\.?,?{_SPACE}(?:the{_SPACE})?(?:{_DAY}{_ORDINAL}|{_ORDINAL_WORD}|{_MM}/{_DAY}(?:/\d{{2,4}})?|{_DAY}/{_MM}(?:/\d{{2,4}})?))\b(?![/%])")),
     Rule("day_of_month", "DATE", 0.7, _re(
@@ -233,7 +292,7 @@ RULES = (
     Rule("weekday", "DATE", 0.65, _re(
         r"\b(?:[Oo]n|[Ll]ast|[Tt]his|[Nn]ext|[Ss]ince|[Uu]ntil|[Bb]y|[Tt]his past|[Pp]ast)[ \t](?P<v>(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day)\b(?!(?:,[ \t]\w+day)+,?[ \t](?:and|&)[ \t]\w+day)", 0)),
     Rule("holiday", "DATE", 0.75, _re(
-        r"\b(?P<v>Christmas(?:[ \t](?:Eve|Day|morning|night|week|break))?(?![ \t]tree[ \t]pattern)|Thanksgiving(?:[ \t]Day)?|Pascha|Nowruz|Lunar[ \t]New[ \t]Year|Chinese[ \t]New[ \t]Year|Ramadan|Purim|Sukkot|Vesak|Mardi[ \t]Gras|Palm[ \t]Sunday|Boxing[ \t]Day|Canada[ \t]Day|Groundhog[ \t]Day|Election[ \t]Day|Flag[ \t]Day|Black[ \t]Friday|Leap[ \t]Day|XMAS|Xmas|Orthodox[ \t]Christmas|All[ \t]Saints'?[ \t]Day|Patriots'?[ \t]Day|Indigenous[ \t]Peoples'?[ \t]Day|Holy[ \t]Week|Day[ \t]of[ \t]the[ \t]Dead|New[ \t]Year'?s?(?:'s)?[ \t](?:Eve|Day)|Easter(?:[ \t]Sunday)?"
+        r"\b(?P<v>Christmas(?![ \t](?:disease|factor))(?:[ \t](?:Eve|Day|morning|night|week|break))?(?![ \t]tree[ \t]pattern)|Thanksgiving(?:[ \t]Day)?|Pascha|Nowruz|Lunar[ \t]New[ \t]Year|Chinese[ \t]New[ \t]Year|Ramadan|Purim|Sukkot|Vesak|Mardi[ \t]Gras|Palm[ \t]Sunday|Boxing[ \t]Day|Canada[ \t]Day|Groundhog[ \t]Day|Election[ \t]Day|Flag[ \t]Day|Black[ \t]Friday|Leap[ \t]Day|XMAS|Xmas|Orthodox[ \t]Christmas|All[ \t]Saints'?[ \t]Day|Patriots'?[ \t]Day|Indigenous[ \t]Peoples'?[ \t]Day|Holy[ \t]Week|Day[ \t]of[ \t]the[ \t]Dead|New[ \t]Year'?s?(?:'s)?[ \t](?:Eve|Day)|Easter(?:[ \t]Sunday)?"
         r"|Halloween|Memorial[ \t]Day|Labor[ \t]Day|Independence[ \t]Day|(?:the[ \t])?Fourth[ \t]of[ \t]July|4th[ \t]of[ \t]July|Valentine'?s?(?:'s)?[ \t]Day"
         r"|Veterans'?[ \t]Day|Columbus[ \t]Day|Presidents'?[ \t]Day|Mother'?s[ \t]Day|Father'?s[ \t]Day|St\.?[ \t]Patrick'?s[ \t]Day"
         r"|Passover|Hanukkah|Chanukah|Kwanzaa|Juneteenth|Cinco[ \t]de[ \t]Mayo|Yom[ \t]Kippur|Rosh[ \t]Hashanah|Diwali|Eid(?:[ \t]al-\w+)?|Good[ \t]Friday"
@@ -274,11 +333,19 @@ def find(note: Note) -> Iterator[Span]:
 
 
 _ABBREVIATION = re.compile(r"[A-Z][A-Za-z-]*[A-Z0-9][A-Za-z0-9-]*[ \t:=]*$|[\d%][ \t:,]*$")
+_DAYS_OF_HABIT = re.compile(rf"{_WEEKDAY}/{_WEEKDAY}", re.IGNORECASE)
+_WORD_BEFORE = re.compile(r"([A-Za-z]{4,})[ \t]$")
 _FRACTION = re.compile(r"(\d{1,3})/(\d{1,3})")
 
 
 def could_be_day(text: str, start: int, end: int) -> bool:
-    """Whether a fraction that something took for a day can be one: not "28/30", a strength, a score or a murmur."""
+    """Whether what a model took for a day can be one: not "28/30", a strength, a score, a murmur, a dose ("Norco 5/325"),
+    nor one of the days of a habit ("dialysis Tue/Thu/Sat").
+    """
+    if _DAYS_OF_HABIT.search(text[max(0, start - 10) : min(len(text), end + 10)]):
+        return False
+    if (word := _WORD_BEFORE.search(text, max(0, start - 24), start)) and flags(word[1]) & DRUG:
+        return False
     match = _FRACTION.fullmatch(text, start, end)
     if not match:
         return True

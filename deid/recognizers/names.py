@@ -116,6 +116,7 @@ _EMPLOYER = (
     ),
     Rule("employer_header", "EMPLOYER", 0.88, _re(rf"\b(?:[Ee]mployer|EMPLOYER|[Pp]lace of [Ee]mployment|[Ww]orkplace|[Ss]chool|[Cc]ompany)(?:[ \t][Nn]ame)?(?:[ \t]{{0,2}}(?::|\bis\b)[ \t]{{0,2}}|[ \t])(?P<v>{UPPER}[^\n,;.()]{{2,50}})")),
     Rule("company", "EMPLOYER", 0.8, _re(rf"(?<![\w'-])(?P<v>(?:{UPPER}(?:{LETTER}|['&.\-](?={LETTER})){{1,24}},?{SP}(?:(?:and|&|of){SP})?){{1,4}}(?:Inc|LLC|L\.L\.C|Ltd|Corp|Corporation|Company|Industries|Enterprises|Holdings|Partners|LLP|PLC|GmbH|Incorporated|Bros|Brothers|& Co|and Sons|& Sons))\b\.?")),
+    Rule("employer_capitals", "EMPLOYER", 0.8, _re(r"\b(?:(?:WORKS?|WORKED|WORKING|EMPLOYED|RETIRED)[ ](?:AT|FOR|BY|FROM|WITH)(?:[ ]THE)?[ ]|(?:FORMER[ ])?EMP(?:LOYER)?:[ \t]{0,3})(?P<v>[A-Z][A-Z&'.-]{1,20}(?:[ ](?!AND\b|IN\b|AS\b|ON\b|FOR\b|WITH\b|UNTIL\b|SINCE\b|DOB\b)[A-Z&][A-Z&'.-]{0,20}){0,4})(?![a-z])")),
     Rule("school", "EMPLOYER", 0.75, _re(rf"(?<![\w'-])(?P<v>(?:{UPPER}{LETTER}{{1,24}}(?:'s)?\.?{SP}){{1,4}}(?:Elementary|Middle School|High School|School District|Academy|College|University|Preschool|Daycare|Police Department|Fire Department|Correctional Facility|Prison|Penitentiary|Ambulance|Funeral (?:Home|Service)|Mortuary|EMS|Fire (?:& )?Rescue|Union Hall|Congregational|Oxygen|Medical Supply)(?:{SP}(?:School|Service|Church))?|(?:IBEW|UAW|SEIU|UFCW|AFSCME|Teamsters|[A-Z]{{3,7}}){SP}Local{SP}\d{{1,5}})\b")),
 )  # fmt: skip
 
@@ -224,6 +225,8 @@ def find(note: Note) -> Iterator[Span]:
     for pattern, rule_name in ((_HUMAN_SUBJECT, "human_subject"), (_HUMAN_OBJECT, "human_object")):
         for match in note.finditer(pattern):
             word = match["v"]
+            if word.lower() in EPONYMS and match.group().endswith("tolerated"):
+                continue  # "Trendelenburg tolerated"
             if _could_be_person(word) and not _EPONYM_AFTER.match(text, match.end("v")):
                 yield Span(*match.span("v"), "NAME", 0.6, f"names.{rule_name}")
     for match in note.finditer(_APOSTROPHE):
@@ -242,18 +245,62 @@ def find(note: Note) -> Iterator[Span]:
             and not _NOT_A_PERSON.match(text, match.end())
         ):
             yield Span(*match.span("v"), "NAME", 0.55, "names.listed_pair")
+    for match in note.finditer(_CAPS_LAST_FIRST):
+        if _is_name(match["l"]) and _is_name(match["f"]):
+            yield Span(*match.span("v"), "NAME", 0.6, "names.capitals_last_first")
+    for match in note.finditer(_CAPS_SUBJECT):
+        if _could_be_person(match["v"]) and not is_clinical(match["v"].lower()):
+            yield Span(*match.span("v"), "NAME", 0.6, "names.capitals_subject")
+    for match in note.finditer(_OPENING_PAIR):
+        if name_share(match["g"]) >= 0.6 and flags(match["g"]) & GIVEN and match["f"].lower() not in _NO_SURNAMES:
+            yield Span(*match.span("v"), "NAME", 0.5, "names.opening_pair")
+    for match in note.finditer(_LAST_INITIAL):
+        if _is_name(match["l"].split("-")[0]) and _is_name(match["l"].split("-")[-1]):
+            yield Span(*match.span("v"), "NAME", 0.6, "names.last_initial")
+    for match in note.finditer(_CAPS_LAST_INITIAL):
+        if _is_name(match["l"]) and name_share(match["l"]) >= 0.5:
+            yield Span(*match.span("v"), "NAME", 0.58, "names.capitals_last_initial")
+    for match in note.finditer(_OPENING_LAST_FIRST):
+        first = match["f"].split()[0]
+        if (
+            name_share(first) >= 0.5
+            and flags(first) & GIVEN
+            and match["l"].lower() not in _OPENERS
+            and not flags(match["l"]) & MONTHDAY
+        ):
+            yield Span(*match.span("v"), "NAME", 0.58, "names.opening_last_first")
+    for match in note.finditer(_PT_NAME):
+        low = match["v"].lower()
+        if _could_be_person(match["v"]) and low not in _REPORTS | {"will", "may", "price", "can"} and not (
+            _EPONYM_AFTER.match(text, match.end("v")) or flags(low) & MONTHDAY
+        ):
+            yield Span(*match.span("v"), "NAME", 0.55, "names.pt_name")
+    for match in note.finditer(_SMALL_INITIAL):
+        if name_share(match["l"]) >= 0.9:
+            yield Span(*match.span("v"), "NAME", 0.6, "names.small_initial")
+    for match in note.finditer(_NEWBORN):
+        if (
+            not _in_dictionary(match["v"].lower())
+            or name_share(match["v"]) >= 0.1
+            or (flags(match["v"]) & (GIVEN | GIVEN_RARE) and not flags(match["v"]) & CLINICAL)
+        ):
+            # "Baby Girl Tupou" is how the child is called until it has a name of its own.
+            yield Span(match.start() if match.group()[:5].istitle() else match.start("v"), match.end("v"), "NAME", 0.8, "names.newborn")
     for match in note.finditer(_SPEAKS):
         word = match["v"]
         bits = flags(word)
         if word.lower() not in _STOP_WORDS and (
-            bits & DRUG or word.lower() in EPONYMS or not bits & (WORD | WORD_RARE | CLINICAL)
+            bits & DRUG
+            or word.lower() in EPONYMS
+            or (word.lower() in NAME_WORDS and word.lower() not in _REPORTS)
+            or not bits & (WORD | WORD_RARE | CLINICAL)
         ):
             yield Span(*match.span("v"), "NAME", 0.62, "names.speaks")
     for rule in _EMPLOYER:
         for match in note.finditer(rule.pattern):
             opening = match["v"].split()[0].strip(".,'").lower()
             words = [w.strip(".,'&").lower() for w in match["v"].split()]
-            if opening in _STOP_WORDS or all(
+            if opening in _STOP_WORDS or opening in ("a", "the", "his", "her") or all(
                 w in common_words() or w in NATIONS or w in _SCHOOL_WORDS for w in words if w
             ):
                 continue
@@ -310,11 +357,13 @@ _HUMAN_SUBJECT = watch(
     re.compile(
         rf"(?<![\w'-]){_ONE}(?:[ \t](?:also|still|then|now|again)|,[ \t](?:who|an?|the)[ \t][^,.\n]{{3,60}},)?[ \t](?:"
         r"reports?|reported|denie[sd]|states|stated|says|said|asks|asked|tells|told|lives|works|worked|complains|complained|understands|understood|feels|felt|wants|wanted|wishes|agrees|agreed|refuses|refused|declines|declined"
-        r"|smokes|drinks|called|phoned|texted|e-?mailed|came[ \t](?:back|in|to)|slept|ate|walked|tolerated|cried|smiled|laughed|moved[ \t](?:to|here|in)|was[ \t](?:seen[ \t](?:in|by|for|at|today|on)|found[ \t](?:to[ \t]be|on|by)|born|discharged|admitted|married|brought)"
+        r"|sneezes|coughs|sleeps|eats|cries|plays|crawls|babbles|giggles|loves|likes|goes[ \t]to|gets[ \t](?:up|out|to|dizzy|tired|around)|got[ \t](?:his|her|their|out|up|dizzy|home)|uses|takes|wears|needs[ \t](?:a|his|her|help)|brought|tried|drove|flew|forgot|prefers|enjoys|hates|insists|thinks|believes|knows|hopes|plans[ \t]to|will[ \t]not|will[ \t]need|won't|can't|cannot|couldn't|doesn't|didn't|isn't|wasn't|has[ \t](?:noticed|tried|moved|agreed|decided|stopped|started|felt|seen|never|always)"
+        r"|smokes|drinks|called|phoned|texted|e-?mailed|came[ \t](?:back|in|to)|wept|preferred|slept|ate|walked|tolerated|cried|smiled|laughed|moved[ \t](?:to|here|in)|was[ \t](?:seen[ \t](?:in|by|for|at|today|on)|found[ \t](?:to[ \t]be|on|by)|born|discharged|admitted|married|brought)"
         r"|is[ \t](?:an?[ \t]\d|here|doing|feeling|worried|tired|married|retired|divorced|widowed|pregnant)|has[ \t](?:been[ \t](?:seen|feeling|coming|taking|living)|had[ \t](?:two|three|four|a|an|no)\b|no[ \t](?:complaints|concerns|pets|children)|a[ \t](?:wife|husband|son|daughter|brother|sister|dog|cat))"
         r"|and[ \t](?:his|her|their|my)[ \t])"
     )
 )
+_REPORTS = frozenset("case page best french english german head hand white black".split())
 # After these even a drug's name is a person's.
 _SPEAKS = watch(
     re.compile(
@@ -326,6 +375,51 @@ _HUMAN_OBJECT = watch(
         rf"\b(?:[Tt]old|[Pp]honed|[Tt]exted|[Pp]aged|[Ee]mailed|[Ss]poke[ \t](?:with|to)|[Tt]alked[ \t](?:with|to)|[Mm]et[ \t]with|[Aa]sked|[Ff]amily[ \t]of|[Pp]arents[ \t]of|[Mm]other[ \t]of|[Ff]ather[ \t]of|[Ww]ife[ \t]of|[Hh]usband[ \t]of|[Dd]/[Ww]|[Dd]iscussed[ \t]with|[Rr]eassured|[Tt]hanked|[Vv]isited|[Cc]ounsell?ed|[Ii]nformed|[Uu]pdated|[Gg]reeted|[Nn]urse|[Rr][Nn]|[Aa]ide|[Tt]ech|[Cc]oach|[Cc]hef|[Jj]udge|[Oo]fficer|[Pp]astor|[Rr]abbi|[Ii]mam|[Cc]haplain)[ \t]{_ONE}(?![\w'-])"
     )
 )
+
+
+# "GOMEZ-REYES, LUCIA ALLERGY: LATEX", "REED, WHITE WBC 9" at the head of a line.
+_CAPS_LAST_FIRST = watch(
+    re.compile(
+        rf"(?:^|\n)[ \t]{{0,4}}(?P<v>(?P<l>{UPPER}{{2,}}(?:[-']{UPPER}{{2,}})?),[ ](?P<f>{UPPER}{{3,}})(?:[ ]{UPPER}\b)?)(?![\w,/&'-])"
+    )
+)
+_CAPS_SUBJECT = watch(
+    re.compile(
+        rf"(?:^|\n|[.!?][ ])[ \t]{{0,4}}(?P<v>{UPPER}{{3,}})[ ](?:(?:IS|WAS|HAS|ALSO)[ ](?:A|AN|SEEN|HERE|PAGED|TOLD|BROUGHT|CALLED|ADMITTED|DISCHARGED|NOT|VERY|ALERT|AMBULATING|REFUSING|FEELING|DOING|BEEN)\b|(?:STATES|DENIES|REPORTS|SAYS|SAID|REFUSED|REFUSES|CALLED|ASKED|ASKS|WANTS|COMPLAINS|LIVES|AGREES|AMBULATED|TOLERATED|SLEPT|ATE|ARRIVED)\b)"
+    )
+)
+# A given name that is hardly a word, then any capitalised word, before a comma or a colon: "Joe Coreg, BP 120/70".
+_OPENING_PAIR = watch(
+    re.compile(
+        rf"(?:^|\n)[ \t]{{0,4}}(?P<v>(?P<g>{UPPER}[a-z]{{2,12}})[ ](?P<f>{UPPER}[a-z]{{2,16}}))(?=[,:][ ]|[ ](?:denies|reports|states|says|declines|refuses|had|has|is|was|came|called)\b)"
+    )
+)
+_NO_SURNAMES = frozenset("test sign scale score index criteria disease syndrome catheter reflex position".split())
+# "Adichie-Brown, N" on a jar
+_LAST_INITIAL = watch(re.compile(rf"(?<![\w'-])(?P<v>(?P<l>{UPPER}[a-z]{{2,16}}-{UPPER}[a-z]{{2,16}}),[ ]{UPPER}\b\.?)(?![\w'-])"))
+# "BOUDREAUX, C" wherever it stands
+_CAPS_LAST_INITIAL = watch(re.compile(rf"(?<![\w'-])(?P<v>(?P<l>{UPPER}{{3,}}(?:-{UPPER}{{3,}})?),[ ]{UPPER}\.?)(?![\w'.,/-])"))
+# "Kaposi, Istvan HIV neg", "Pt Self, Brandy here", "Nguyen, Baby Boy B"
+_OPENING_LAST_FIRST = watch(
+    re.compile(
+        rf"(?:^|\n|\b[Pp]t:?[ ]|\bPatient:?[ ]|\bInfant:[ ])[ \t]{{0,4}}(?P<v>(?P<l>{UPPER}[a-z]{{2,16}}(?:-{UPPER}[a-z]{{2,16}})?),[ ](?P<f>{UPPER}[a-z]{{2,14}})(?:[ ]{UPPER}\b\.?)?)(?![\w'-])"
+    )
+)
+_OPENERS = frozenset("today yesterday tonight overnight currently however also finally then later meanwhile additionally hello hi dear sincerely thanks regards mom dad".split())
+_PT_NAME = watch(re.compile(rf"\b(?:[Pp]t|Patient|[Cc]lient|[Rr]esident)[ ](?P<v>{UPPER}[a-z]{{2,18}})(?![\w'-]|[ ]?:)"))
+# "k. johnson slept well"
+_SMALL_INITIAL = watch(re.compile(r"(?<![\w.'])(?P<v>[a-z]\.[ ](?P<l>[a-z]{3,16}))(?![\w'-])"))
+_NEWBORN = watch(
+    re.compile(
+        rf"\b(?:[Bb]aby|[Ii]nfant|[Nn]ewborn|[Nn]eonate|BABY|BB|BG)(?:[ ](?:[Bb]oy|[Gg]irl|[Mm]ale|[Ff]emale|BOY|GIRL|[A-D1-3]))?(?<!aby)(?<!fant)(?<!born)[ ](?P<v>{UPPER}(?:{LETTER}|['-](?={LETTER})){{2,24}})(?![\w'-])"
+    )
+)
+
+
+def _is_name(word: str) -> bool:
+    """A word that people are called by, or one on no list; none of medicine's and no everyday word."""
+    bits = flags(word)
+    return not bits or (name_share(word) >= 0.1 and not bits & CLINICAL and not is_clinical(word.lower()))
 
 
 def _in_dictionary(word: str) -> bool:

@@ -22,7 +22,7 @@ from deid.recognizers.names import clean_name
 from deid.recognizers.places import FACILITY, KIND_WORDS
 from deid.spans import Span
 from deid.torchless import without_torch
-from deid.vocabulary import BRANDS, EPONYM_HEADS, EPONYMS, NAME_WORDS, NATIONS, STATES, common_words, is_clinical
+from deid.vocabulary import BRANDS, EPONYM_HEADS, EPONYMS, LANDS, NAME_WORDS, NATIONS, STATES, common_words, is_clinical
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -232,7 +232,15 @@ def _own(identifier: str) -> Callable[[str, int, int], Iterator[Span]]:
     rule = f"ner.{identifier.lower()}"
 
     def handle(text: str, start: int, end: int) -> Iterator[Span]:
-        if _PLACE_TO_KEEP.fullmatch(text[start:end].strip(" .,;:()")) and identifier in ("CITY", "STREET", "FACILITY"):
+        word = text[start:end].strip(" .,;:()")
+        if _PLACE_TO_KEEP.fullmatch(word) and (
+            identifier in ("CITY", "STREET", "FACILITY")
+            or (identifier in ("NAME", "CLINICIAN") and _PLACE_BEFORE.search(text[max(0, start - 20) : start]))
+        ):
+            return
+        if identifier == "CITY" and word.lower() in LANDS:
+            return
+        if identifier == "UNIT" and word.isdigit() and _SCORE_BEFORE.search(text[max(0, start - 20) : start]):
             return
         if identifier in ("NAME", "CLINICIAN", "CITY") and " " not in text[start:end] and _EPONYM_NEXT.match(text, end):
             return
@@ -246,6 +254,7 @@ def _own(identifier: str) -> Callable[[str, int, int], Iterator[Span]]:
     return handle
 
 
+_SCORE_BEFORE = re.compile(r"\b(?:fall|scale|score|braden|morse|norton|risk|gcs|phq|points?|level|total)[ \t:=]{1,3}$", re.IGNORECASE)
 _PLACE_TO_KEEP = re.compile(
     "|".join(re.escape(w) for w in sorted({*STATES, *STATES.values()}, key=len, reverse=True))
     + "|(?:" + "|".join(re.escape(w) for w in sorted(NATIONS)) + ")(?:[ ](?:" + "|".join(re.escape(w) for w in sorted(NATIONS)) + "))*",
@@ -253,7 +262,7 @@ _PLACE_TO_KEEP = re.compile(
 )  # fmt: skip
 
 
-def needed(text: str, label: str, *, few_capitals: bool) -> float:
+def needed(text: str, label: str, *, few_capitals: bool, many_capitals: bool = False) -> float:
     """How probable an entity of our own model must be to be believed, beyond the user's threshold.
 
     One word that the lists call ordinary or clinical is a name far more rarely than the model thinks, the more so without
@@ -279,7 +288,7 @@ def needed(text: str, label: str, *, few_capitals: bool) -> float:
         return 0.65 if lower else 0.5
     bits = flags(word)
     if not bits and word.isupper() and len(word) <= 5:
-        return 0.5
+        return 0.5 if many_capitals else 0.85  # LIMA, NAAT: in a note with small letters an abbreviation
     if lower:
         return 0.6 if bits & (WORD | CLINICAL) else 0.5
     return 0.3 if bits & (WORD | CLINICAL) else 0.0
@@ -288,7 +297,7 @@ def needed(text: str, label: str, *, few_capitals: bool) -> float:
 # A time of day, a year, a coma score, a stage, vertebrae, laboratory shorthand: codes only if the model is sure.
 _NO_CODE = re.compile(
     r"[01]\d[0-5]\d|2[0-3][0-5]\d|(?:19|20)\d\d|(?:[EVM]\d[ ,]?){1,3}|[CTLS]\d{1,2}(?:-[CTLS]?\d{1,2})?|[A-Z]{1,3}-\d{1,2}|[a-z]?T\d[A-Za-z]?N\d[A-Za-z0-9]*"
-    r"|(?:[BbQqTtPp]\.?){1}(?:[A-Za-z]\.?){0,3}|[A-Z]{1,3}\d{1,3}[A-Z]?|[A-Z]{2,4}/[A-Z]{2,4}|[MDY/]{5,10}"
+    r"|(?:[BbQqTtPp]\.?){1}(?:[A-Za-z]\.?){0,3}|[A-Z]{1,3}\d{1,3}[A-Z]?|[A-Z]{4,5}\d{1,2}|[A-Z]{2,4}/[A-Z]{2,4}|[MDY/]{5,10}"
 )
 _VERBS_TOO = (
     "may",
@@ -319,8 +328,11 @@ _BY_LABEL = {
 def from_entities(text: str, entities: Iterable[Entity]) -> Iterator[Span]:
     """Spans of folded text from what our model, or one that uses OntoNotes labels, found in it."""
     few_capitals = has_few_capitals(text)
+    many_capitals = 2 * len(_CAPITAL.findall(text)) > sum(map(str.isalpha, text))
     for label, start, end, probability in entities:
-        if probability < 1.0 and probability < needed(text[start:end], label, few_capitals=few_capitals):
+        if probability < 1.0 and probability < needed(
+            text[start:end], label, few_capitals=few_capitals, many_capitals=many_capitals
+        ):
             continue
         if handler := _BY_LABEL.get(label):
             for span in handler(text, start, end):

@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from deid.lexicon import is_safe
+from deid.lexicon import CLINICAL, CLOSED, flags, is_safe
 from deid.note import LETTER, UPPER, Note, watch
 from deid.recognizers.common import SP, ClinicalRecognizer, Rule, apply_rules
 from deid.spans import Span
-from deid.vocabulary import NATIONS, STATES, common_words, is_clinical
+from deid.vocabulary import EPONYMS, LANDS, NATIONS, STATES, common_words, is_clinical
 
 _WORD = f"{UPPER}(?:{LETTER}|['.&\\-](?={LETTER})){{0,30}}"
 _SUFFIX = (
     r"(?:Street|St|Avenue|Ave|Av|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Place|Pl|Terrace|Ter|Terr|Circle|Cir|Way|Parkway|Pkwy"
     r"|Highway|Hwy|Square|Sq|Trail|Trl|Loop|Crescent|Cres|Alley|Aly|Plaza|Plz|Turnpike|Tpke|Path|Row|Run|Ridge|Close|Walk|Crossing|Xing"
-    r"|Point|Pt|Cove|Cv|Bend|Pass|Pike|Commons|Green|Grove|Heights|Hts|Hill|Hollow|Landing|Manor|Meadows?|Mews|Oval|Park|Esplanade|Expressway|Expy|Freeway|Fwy|Causeway|Broadway)"
+    r"|Point|Pt|Cove|Cv|Bend|Pass|Pike|Commons|Green|Grove|Heights|Hts|Hill|Hollow|Landing|Manor|Meadows?|Mews|Oval|Park|Esplanade|Expressway|Expy|Freeway|Fwy|Causeway|Broadway|Steps|Quay|Wharf|Gardens|Rise|Vale|Wynd|Brae|Promenade|Gate|Mall)"
 )
 _DIRECTION = r"(?:[NSEW]\.?|[NS]\.?[EW]\.?|North|South|East|West|Northeast|Northwest|Southeast|Southwest)"
 _SECONDARY = r"(?:,?[ \t]{0,2}(?:Apt|Apartment|Unit|Suite|Ste|Room|Rm|Floor|Fl|Bldg|Building|Lot|Space|Trailer|#)\.?[ \t]{0,2}#?[ \t]?[A-Za-z]?-?\d{0,5}[A-Za-z]?\b)"
@@ -44,6 +44,8 @@ STREET = watch(
         # or in front of a flat or a suite
         rf"|\d{{1,6}}{SP}(?:{_WORD}{SP}){{0,3}}{_WORD}(?:{SP}\d{{1,4}})?(?=,?{SP}(?:Apt|Apartment|Suite|Ste)\b)"
         rf"|\b(?:PSC|CMR|UPR|Unit){SP}\d{{1,6}},?{SP}Box{SP}\d{{1,6}}"
+        rf"|\d{{2,5}}{SP}block{SP}of{SP}(?:{_DIRECTION}{SP})?{_WORD}(?:{SP}{_WORD})?"
+        rf"|(?:Mile|Milepost|MP|Mile{SP}[Mm]arker){SP}\d{{1,4}},?{SP}(?:on{SP})?(?:Route|Rte|Highway|Hwy|Interstate|I)[ -]\d{{1,4}}"
         rf"|\d{{1,6}}{SP}Broadway\b)(?:{SP}{_DIRECTION}(?![A-Za-z]))?{_SECONDARY}{{0,2}}"
         r"|\b(?:P\.?[ \t]?O\.?|Post[ \t]Office)[ \t]{0,2}Box[ \t]{0,2}#?[ \t]?\d{1,7}"
         r"|\b(?:Rural[ \t]Route|RR|R\.R\.)[ \t]{0,2}#?\d{1,3},?[ \t]{0,2}Box[ \t]{0,2}\d{1,6})"
@@ -67,7 +69,8 @@ _HEADS = (
     r"|Rehab(?:ilitation)?(?:[ \t](?:Hospital|Cent(?:er|re)|Institute|Facility|Services))?|Cancer[ \t](?:Cent(?:er|re)|Institute)|Infusion[ \t]Cent(?:er|re)|Surgery[ \t]Cent(?:er|re)|Surgical[ \t]Cent(?:er|re)|Surgicenter"
     r"|Imaging(?:[ \t]Cent(?:er|re))?|Dialysis(?:[ \t](?:Cent(?:er|re)|Unit|Clinic))?|(?:Care|Burn|Stroke|Surgical|Medical|Hospice|Rehab(?:ilitation)?|Nursing|Infusion|Psychiatric|Birthing|Pediatric|Trauma|Treatment)[ \t]Unit|Urgent[ \t]Care(?:[ \t]Cent(?:er|re))?|Care[ \t]Cent(?:er|re)|Assisted[ \t]Living(?:[ \t]Facility)?|Retirement[ \t](?:Home|Community|Village)|Senior[ \t]Living"
     r"|Family[ \t](?:Practice|Medicine|Health|Clinic)|Pharmacy|Physicians(?:[ \t]Group)?|VAMC|VA[ \t]Medical[ \t]Cent(?:er|re)|Birth[ \t]?(?:ing)?[ \t]Cent(?:er|re)|Eye[ \t](?:Institute|Cent(?:er|re)|Associates)|Heart[ \t](?:Institute|Cent(?:er|re)|Hospital)"
-    r"|(?:Reference[ \t])?Lab(?:s|orator(?:y|ies))?|Pathology(?:[ \t]Associates)?|Skilled[ \t]Nursing|Polyclinic|Lodge|Manor|Memorial|Pavilion|Medical[ \t](?:Office|Offices|Plaza|Tower|Campus|Pavilion|School)|Specialists|Orthop(?:a)?edics|Pediatrics|Dermatology[ \t]Associates|Hospital[ \t]Center|Ambulatory[ \t]Cent(?:er|re)|Trauma[ \t]Cent(?:er|re)|Wellness[ \t]Cent(?:er|re)|Treatment[ \t]Cent(?:er|re)|Behavioral[ \t]Health|Home[ \t](?:Health|Care)|Visiting[ \t]Nurses?|Blood[ \t]Bank|Shelter)"
+    r"|(?:Reference[ \t])?Lab(?:s|orator(?:y|ies))?|Pathology(?:[ \t]Associates)?|Skilled[ \t]Nursing|Polyclinic|Lodge|Manor|Memorial|Pavilion|Medical[ \t](?:Office|Offices|Plaza|Tower|Campus|Pavilion|School)|Specialists|Orthop(?:a)?edics|Pediatrics|Dermatology[ \t]Associates|Hospital[ \t]Center|Ambulatory[ \t]Cent(?:er|re)|Trauma[ \t]Cent(?:er|re)|Wellness[ \t]Cent(?:er|re)|Treatment[ \t]Cent(?:er|re)|Behavioral[ \t]Health|Home[ \t](?:Health|Care)|Visiting[ \t]Nurses?|VNA|Blood[ \t]Bank|Shelter|Cardiology|Neurology|Dermatology|Urology|Oncology|Nephrology|Rheumatology|Endocrinology"
+    r"|Gastroenterology|Obstetrics|Gynecology|OB/GYN|Ophthalmology|Optometry|Dental|Dentistry|Podiatry|Radiology|(?:Open[ \t])?MRI|Physical[ \t]Therapy|Psychiatry|Psychology|Research[ \t]Institute|Surgery|Foundation|Ministries|Hospitals?[ \t]and[ \t]Clinics|Counseling|Chiropractic|Orthotics|Prosthetics|Internal[ \t]Medicine|Primary[ \t]Care|Women's[ \t]Health)"
 )
 _LINKING = r"(?:of|the|and|at|for|de|in|&|on)"
 FACILITY = re.compile(
@@ -77,6 +80,10 @@ FACILITY = re.compile(
 )
 _FACILITY_CAPS = re.compile(
     r"(?<![\w'-])(?P<v>(?P<lead>(?:(?:[A-Z][A-Z'.-]{1,20}|OF|AND|THE|&)[ \t]){1,5}?)(?:HOSPITAL|MEDICAL CENTER|HEALTH CENTER|CLINIC|HEALTH SYSTEM|HEALTHCARE|NURSING HOME|HOSPICE|REHABILITATION CENTER|CANCER CENTER|INFIRMARY|SURGERY CENTER|REFERENCE LAB|LABORATORY|LABS|SKILLED NURSING|NURSING AND REHAB|IMAGING|PATHOLOGY|MANOR))\b"
+)
+# "the Buena Vista Street clinic", "Cedar River gender clinic", "Los Angeles County health department"
+_FACILITY_LOWER = re.compile(
+    rf"(?<![\w'-])(?P<v>(?P<lead>(?:{_WORD}(?:'s)?{SP}){{1,4}})(?:(?!for{SP}|and{SP}|the{SP}|from{SP}|his{SP}|her{SP}|was{SP})[a-z]{{3,14}}{SP}){{0,2}}(?:clinic|hospital|pharmacy|hospice|health{SP}(?:department|center|centre)|nursing{SP}home|medical{SP}center|emergency{SP}room|urgent{SP}care|rehab|dialysis{SP}(?:unit|center)|infusion{SP}center|shelter|group{SP}home|birth{SP}center|jail|prison|hostel|refuge))\b"
 )
 _HOSPITAL_OF = re.compile(
     rf"\b(?P<v>(?:University|Hospital|Clinic|Children's Hospital|Medical Center|Sisters|College|Institute){SP}of{SP}(?:the{SP})?{_WORD}(?:{SP}(?:of{SP})?{_WORD}){{0,3}})"
@@ -102,6 +109,7 @@ KIND_WORDS = frozenset(
     infusion dialysis imaging radiology laboratory lab blood bank pharmacy retail discharge preferred patient preop employee
     continue continued recommend referred refer call see seen visit return returned transferred transfer transport admitted admit discharged sent from to at in on
     with for and of or by de course number name date status record consult new old current prior previous next last first history primary
+    postanesthesia anesthesia maintenance academy american college combined resident student open mri therapy counseling women's
     cath angiography electrophysiology operating recovery delivery labor vascular interventional nuclear sleep unit ward floor
     birth birthing trauma treatment wellness intensive coronary burn stroke step down telemetry isolation observation progressive neonatal ed er icu va us usa
     """.split()
@@ -119,10 +127,35 @@ def _named(match: re.Match[str]) -> bool:
         lead = [w for w in re.split(r"[ \t&]+", match["lead"].lower()) if w and w not in KIND_WORDS]
         if lead:
             return True
-    return any(
+    if any(
         w not in KIND_WORDS
         and w not in NATIONS
         and (w in _NAMING_WORDS or not (w in common or is_safe(w) or is_clinical(w)))
+        for w in words
+    ):
+        return True
+    # "Big Sky Regional Pathology Associates", "Gateway VNA": names made of ordinary words that say nothing of medicine
+    lead = [w.strip(".'").lower() for w in re.split(r"[ \t&]+", match["lead"])]
+    return any(
+        len(w) > 2 and w not in KIND_WORDS and w not in CLOSED and w not in NATIONS and w not in EPONYMS and not is_clinical(w) and not flags(w) & CLINICAL
+        for w in lead
+    ) and not _FACILITY_VERB.match(match["lead"])
+
+
+_FACILITY_VERB = re.compile(r"(?:Combined|Deferred|Review|Schedule|Obtain|Order|Await|Pending|Repeat|Appreciate|Arrange|Consider|Discuss|Upon|During|Via)\b", re.IGNORECASE)
+
+
+def _named_lower(match: re.Match[str]) -> bool:
+    """The same where the kind of place stands in small letters: its name must be one, not a drug or a disease."""
+    words = [w.strip(".'").lower().removesuffix("'s") for w in match["lead"].split()]
+    if words[0] in KIND_WORDS or is_safe(words[0]):
+        words = words[1:]
+    return any(
+        w not in KIND_WORDS
+        and w not in NATIONS
+        and w not in EPONYMS
+        and not flags(w) & CLINICAL
+        and (w in _NAMING_WORDS or not (w in common_words() or is_safe(w) or is_clinical(w)))
         for w in words
     )
 
@@ -206,21 +239,36 @@ RULES = (
         check=lambda m: not _SHARED_ROOM.search(m.string[max(0, m.start() - 12) : m.start()])
         and (not m["v"].lower().startswith(("cell", "pod", "bay")) or bool(re.search(r"\d{3}|\d[A-Za-z]\b|#", m["v"]))),
     ),
+    # "OR 2", "Obs 6", "Neuro ICU 3", "operatory 4", "pod Blue 7", "Zone C-07", "twin B in C-6"
+    Rule("unit_short", "UNIT", 0.66, re.compile(
+        r"(?<![\w/-])(?P<v>(?:(?:Neuro|Cardiac|Medical|Surgical|Trauma|Burn|Heart|Stroke)[ ])?(?:OR|Obs|OBS|Cath(?:[ ][Ll]ab)?|Endo|IR|Triage|Trauma|Resus|Zone|Operatory|operatory|Theatre|theatre|ICU|CDU|Pre-?op|Recovery|Lab[ ]Cath)(?:[ ](?:[Bb]ed|[Rr]oom|[Bb]ay|[Ss]uite|[Tt]able))?[ ]#?(?:[A-Z]-?)?\d{1,3}[A-Z]?)(?![\w%/:-])(?!\.\d)(?![ \t]?(?:days?|hours?|hrs?|h\b|nights?|mg|ml|times|x\b|weeks?|\(|%|to\b|cells?|of\b|=|[<>]))"),
+        check=lambda m: not m["v"].startswith(("OR ", "IR ")) or bool(re.search(r"(?:\b(?:in|to|from|at|rm|room)|[·|,;:/\n]|^)[ \t]*$", m.string[max(0, m.start() - 8) : m.start()]))),
+    Rule("unit_digits", "UNIT", 0.5, re.compile(r"\b(?:[Ff]or|[Ii]n|[Tt]o|[Ff]rom|[Pp]t|[Hh]ome|[Rr]m|[Rr]oom|[Bb]ed|[Tt]ele|[Oo]n|[Nn]ear|[Oo]utside)[ ](?P<v>[A-Z]?-?[1-9]\d{2,3}[A-Da-dNSEWw](?:-?[1-4])?|[A-Z]-\d{3}|\d{3,4}[ ](?:window|door|bed[ ][A-D12]))(?![\w%/-])(?!\.\d)")),
+    Rule("unit_flat", "UNIT", 0.7, re.compile(r"\b(?P<v>(?:lower|upper|rear|front|basement|ground|garden|top)[ ](?:flat|apt|apartment|unit|level[ ]apt)|(?:Fl|Floor|Fl\.)[ ]\d{1,2}(?:[ ](?:Rear|Front|Left|Right))?)\b(?![ ]?[a-z]{2}/)", re.IGNORECASE), only_if=("flat", "apt", "apartment", "fl")),
+    Rule("unit_colour", "UNIT", 0.66, re.compile(r"(?<![\w-])(?P<v>(?:pod|Pod|POD|team|Team|zone|Zone|wing|Wing|unit|Unit)[ ](?:Blue|Red|Green|Yellow|Orange|Purple|Gold|Silver|White|Teal|Aspen|Cedar|Oak|Maple|Pine|Birch|Willow)[ ]\d{1,3})(?![\w%/])")),
+    Rule("unit_in_code", "UNIT", 0.6, re.compile(r"\b(?:in|to|from|bed|pod|zone|slot|station|chair|isolette|crib)[ ](?P<v>[A-H]-\d{1,2})(?![\w%/-])(?!\.\d)")),
+    Rule("unit_moved", "UNIT", 0.55, re.compile(r"\b(?:[Mm]oved|[Tt]ransferred|[Tt]ransfer|[Rr]eturned|[Bb]ack|[Bb]rought|[Ww]heeled|[Ww]alked|[Cc]ame|[Ss]wapped)[ ](?:back[ ])?(?:over[ ])?(?:to|from)[ ](?P<v>\d{3}[A-Z]?)(?=[ ]*[,.;)\n])")),
     # "LOCATION: 6 North / 219", "admitted to 5 East", "CCU 2": a ward points to a person on a day.
     Rule("unit_location", "UNIT", 0.6, re.compile(r"(?:^|\n)[ \t*]{0,4}(?:location|unit|ward|room)[ \t]{0,2}:[ \t]{0,4}(?P<v>(?=[^\n|;,]{0,24}\d|[a-z]{2,5}icu)[^\n|;,]{2,30})", re.IGNORECASE), only_if=("location", "unit", "ward", "room")),
     Rule("unit_wing", "UNIT", 0.7, re.compile(r"(?<![\w/.-])(?P<v>\d{1,2}[ \t](?:North|South|East|West|Pavilion|Tower|Main))\b(?![ \t](?:[A-Z][a-z]+[ \t])?(?:St|Street|Ave|Avenue|Rd|Road|Dr|Drive|Blvd|Lane|Ln|Way))", re.IGNORECASE), only_if=("north", "south", "east", "west", "pavilion", "tower", "main")),
     Rule("unit_icu", "UNIT", 0.7, re.compile(r"\b(?P<v>(?:MICU|SICU|CCU|NICU|PICU|CVICU|CTICU|NSICU|PACU|ICU)[ \t-](?:[A-F]\b|\d{1,3}\b))(?![/.%])", re.IGNORECASE), only_if=("cu",)),
     Rule("unit_floor", "UNIT", 0.65, re.compile(r"\b(?:[Aa]dmit(?:ted)?|[Tt]ransferr?(?:ed)?|[Mm]oved)[ \t]to[ \t](?P<v>\d{1,2}[A-Z]\b)")),
     Rule("unit_letter", "UNIT", 0.8, re.compile(r"\b(?P<v>(?:Unit|Apt\.?|Apartment|Ward|Pod|Room|Bed)[ \t](?:#[ \t]?)?(?:\d{1,4}[A-Z]|[A-Z]-?\d{1,4}|[A-Z](?=[.,;\n)])))\b")),
-    Rule("unit_place", "UNIT", 0.72, re.compile(r"\b(?P<v>(?:ward|wing|cot|crib|isolette|warmer|cabin|bunk|berth|trailer|suite|ste\.?|apt\.?|cubicle|booth|stretcher|gurney|station|slip|dock|cell|bay|pod|rm\.?|room|bed|tower|hall|isolation)[ \t]{0,2}#?[ \t]?(?:[A-Z]{0,2}-?\d{1,4}(?:-?[A-Z]\b)?(?:[-/][A-Z0-9]{1,3})?|(?-i:[A-H])\b(?![ \t]?[\w'])))(?![\w%/])(?!\.\d)", re.IGNORECASE), check=lambda m: not _SHARED_ROOM.search(m.string[max(0, m.start() - 12) : m.start()]) and not re.match(r"(?:cell|pod|bay|station|hall|tower)[ ]\d{1,2}$", m["v"].lower()) and not re.match(r"[ \t]?(?:mg|ml|mcg|times|x\b|days?|hours?|weeks?)", m.string[m.end("v") :])),
+    Rule("unit_place", "UNIT", 0.72, re.compile(r"\b(?P<v>(?:ward|wing|cot|crib|isolette|warmer|cabin|bunk|berth|trailer|suite|ste\.?|apt\.?|cubicle|booth|stretcher|gurney|recliner|ldrp|hallway[ ]bed|trauma[ ]bay|hall[ ]bed|station|slip|dock|cell|bay|pod|rm\.?|room|bed|tower|hall|isolation)[ \t]{0,2}#?[ \t]?(?:[A-Z]{0,2}-?\d{1,4}(?:-?[A-Z]\b)?(?:[-/][A-Z0-9]{1,3})?|(?-i:[A-H])\b(?![ \t]?[\w'])))(?![\w%/])(?!\.\d)", re.IGNORECASE), check=lambda m: not _SHARED_ROOM.search(m.string[max(0, m.start() - 12) : m.start()]) and not re.match(r"(?:cell|pod|bay|station|hall|tower)[ ]\d{1,2}$", m["v"].lower()) and not re.match(r"[ \t]?(?:mg|ml|mcg|times|x\b|days?|hours?|weeks?)", m.string[m.end("v") :])),
     Rule("unit_code", "UNIT", 0.68, re.compile(r"(?<![\w/-])(?P<v>(?:ED|ER|ICU|MICU|SICU|CCU|CICU|CVICU|PICU|NICU|PACU|LDR|L&D|IMC|PCU|TCU|SDU|BMT|PEDS|ONC|TELE)[- ](?:bed |rm |room |bay |pod )?#?(?:\d{1,3}[A-Z]?|[A-F](?=[ ,.;)\n]))|\d{1,2}[NSEW](?:-|[ ](?:bed |rm |room |-)?)#?\d{1,3}[A-Z]?)(?![\w%/])(?!\.\d)(?![ \t]?(?:days?|hours?|nights?|mg|ml))")),
-    Rule("highway", "STREET", 0.7, re.compile(r"(?<![\w-])(?P<v>(?:Interstate|Route|Rte\.?|Hwy\.?|Highway|State[ ]Route|County[ ]Road|Farm[ ]Road|US[ ](?:Route|Highway|Hwy)|US-|I-(?=\d{2}\b(?!\d)))[ -]?\d{1,4}[A-Z]?(?:,?[ ](?:mile[ ]marker|MM|exit|milepost)[ ]?\d{1,4})?)(?![\w-])(?!\.\d)", re.IGNORECASE), check=lambda m: not m["v"].startswith(("I-1", "i-1"))),
+    Rule("highway", "STREET", 0.7, re.compile(r"(?<![\w-])(?P<v>(?:Interstate|Route|Rte\.?|Hwy\.?|Highway|State[ ]Route|County[ ]Road|Farm[ ]Road|US[ ](?:Route|Highway|Hwy)|US-|I-(?=\d{2}\b(?!\d)))[ -]?\d{1,4}[A-Z]?(?:,?[ ](?:(?:near|at|by|past)[ ])?(?:mile[ ]marker|MM|exit|milepost)[ ]?\d{1,4}[A-Z]?)?)(?![\w-])(?!\.\d)", re.IGNORECASE), check=lambda m: not m["v"].startswith(("I-1", "i-1"))),
     Rule("zip_label", "ZIP", 0.9, re.compile(r"\b(?:zip|zipcode|postal|post[ ]?code|pin[ ]?code)\b[^\d\n]{0,14}(?P<v>\d{5,6}(?:-\d{4})?)(?!\d)", re.IGNORECASE), only_if=("zip", "post", "pin")),
-    Rule("zip_foreign", "ZIP", 0.8, re.compile(r"(?<![\w-])(?P<v>[A-PR-UWYZ][A-HK-Y]?\d[A-Z\d]?[ ]\d[ABD-HJLNP-UW-Z]{2}|[ABCEGHJ-NPRSTVXY]\d[A-Z][ -]?\d[A-Z]\d)(?![\w-])")),
+    Rule("zip_foreign", "ZIP", 0.8, re.compile(r"(?<![\w-])(?P<v>[A-PR-UWYZ][A-HK-Y]?\d[A-Z\d]?[ ]\d[ABD-HJLNP-UW-Z]{2}|[ABCEGHJ-NPRSTVXY]\d[A-Z][ -]?\d[A-Z]\d)(?![\w-])"), check=lambda m: not re.match(r"T\dN\dM\d", m["v"])),
     Rule("unit_bed", "UNIT", 0.7, re.compile(r"\b(?P<v>(?:ldr|pacu|bay|chair|pod|slot|bed|rms?|rooms?|cell|stall|flat|trauma|resus|triage|hallway|tower)[ \t]?#?(?:[A-Z]?-?\d{1,4}-?[A-Z]?)(?:(?:,[ \t]|[ \t](?:and|&)[ \t])\d{1,4}[A-Z]?)?)(?![\w%/])(?!\.\d)(?![ \t]?(?:mg|ml|mcg|feet|ft|m\b|times|x\b))", re.IGNORECASE), check=lambda m: not _SHARED_ROOM.search(m.string[max(0, m.start() - 12) : m.start()]) and not m["v"].lower().startswith("cell ") and not re.match(r"pod[ ]\d{1,2}$", m["v"].lower()), only_if=("ldr", "pacu", "bay", "chair", "pod", "slot", "bed", "rm", "room", "cell", "stall", "flat", "trauma", "resus", "triage", "hallway", "tower")),
     Rule("saint", "FACILITY", 0.7, _SAINT),
     Rule("facility", "FACILITY", 0.88, FACILITY, check=_named),
     Rule("facility_capitals", "FACILITY", 0.86, _FACILITY_CAPS, check=_named, only_if=("hospital", "medical center", "health", "clinic", "nursing home", "hospice", "center", "infirmary", "lab", "nursing", "imaging", "pathology", "manor")),
+    Rule("facility_small_letters", "FACILITY", 0.7, _FACILITY_LOWER, check=_named_lower, only_if=("clinic", "hospital", "pharmacy", "hospice", "health", "nursing home", "medical", "emergency", "urgent", "rehab", "dialysis", "infusion", "shelter", "home", "birth", "jail", "prison", "hostel", "refuge")),
+    Rule("church", "FACILITY", 0.75, re.compile(rf"(?<![\w'-])(?P<v>(?:(?:{_WORD}|St\.|Mt\.)(?:'s)?{SP}(?:of{SP}(?:the{SP})?)?){{1,5}}(?:Church(?:{SP}of{SP}(?:God|Christ)(?:{SP}in{SP}Christ)?)?|Missionary{SP}Baptist|Baptist|Lutheran|Presbyterian|Tabernacle|Synagogue|Mosque|Masjid|Parish|Cathedral|Chapel|Ministries|Apostolic|AME{SP}Zion|AME|Temple)(?:{SP}Church)?)\b"), check=lambda m: m["v"].split()[0].lower() not in CLOSED),
+    Rule("hospice_of", "FACILITY", 0.85, re.compile(rf"\b(?P<v>(?:Hospice|Visiting{SP}Nurses?|VNA|Home{SP}Care|Friends|Sisters|Hospitals|Society|House){SP}of{SP}(?:the{SP})?{_WORD}(?:{SP}{_WORD}){{0,2}})")),
+    # "HSHS St. John's", "Jewish in Louisville", "at Deaconess": well-known houses go by such names.
+    Rule("system_saint", "FACILITY", 0.75, re.compile(rf"(?<![\w'-])(?P<v>(?:[A-Z]{{3,6}}{SP})?(?:St\.?|Saint|Mt\.?|Our{SP}Lady{SP}of(?:{SP}the)?){SP}{UPPER}{LETTER}{{2,20}}(?:'s)(?:{SP}(?:Hospital|ED|ER|ICU))?)")),
+    Rule("va_in", "FACILITY", 0.75, re.compile(rf"\b(?P<v>(?:VA|IHS)(?:{SP}(?:in|at|of){SP}{_WORD}|{SP}(?:[a-z]{{3,12}}{SP})?(?:clinic|hospital|dental))(?:{SP}clinic)?)\b"), only_if=("va ", "ihs ")),
     Rule("university", "FACILITY", 0.85, _HOSPITAL_OF, check=lambda m: m["v"].split()[-1].lower() not in KIND_WORDS),
 )  # fmt: skip
 
@@ -230,7 +278,7 @@ def _is_city(name: str) -> bool:
     words = [w.strip(".,'").lower() for w in name.split()]
     if name in STATES.values() or all(w in NATIONS for w in words):
         return False
-    return not all(w in common_words() or w in NATIONS for w in words)
+    return not all(w in common_words() or w in NATIONS or w in LANDS for w in words)
 
 
 def find(note: Note) -> Iterator[Span]:
