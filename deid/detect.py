@@ -25,6 +25,7 @@ from deid.known import KnownPatients
 from deid.linking import link
 from deid.note import Note
 from deid.over89 import implied_over_89
+from deid.phrases import outside_eponyms
 from deid.policy import placeholder
 from deid.recognizers import clinical_registry, ner
 from deid.recognizers.common import ClinicalRecognizer, Find
@@ -100,7 +101,8 @@ class Detector:
             spans.extend(span for found in read for span in found[i])
             spans.extend(self._from_foreign(text))
             spans.extend(known[i])
-            kept = merge(text, _outside_placeholders(text, [s for s in spans if s.score >= self.params.threshold]))
+            spans = [s for s in spans if s.score >= self.params.threshold]
+            kept = merge(text, outside_eponyms(text, _outside_placeholders(text, spans)))
             longer = extended(text, kept)
             merged.append(kept if longer == kept else merge(text, longer))
         if self.params.link_names:

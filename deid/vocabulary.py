@@ -92,7 +92,10 @@ EPONYM_HEADS = (
     "membrane muscle tendon agar stain reaction formula equation method technique approach incision elevator "
     "incontinence coma exercises exercise ulcer aneurysm atrophy neuroma neuropathy dystrophy granulomatosis "
     "purpura encephalopathy anomaly malformation carcinoma nephrectomy fundoplication gastrectomy bandage dressing "
-    "splint collar brace boot cast pins plate screw rod virus type class level levels protein factor antibody"
+    "splint collar brace boot cast pins plate screw rod virus type class level levels protein factor antibody "
+    "antibodies antigen guidelines sounds system robot murmur angina triangle valve shunt osteotomy flap spots fever respiration respirations breathing "
+    "view gait nevus plexus foramen point points artery vein nerve protocol suture stent balloon dilator speculum laryngoscope traction "
+    "prosthesis wrap pump suction corpuscle sequence papilla appliance aphasia sarcoma anemia encephalitis depression"
 ).split()
 
 # Ends of drug names (USAN stems) that no common surname has.
@@ -151,6 +154,7 @@ BRANDS = frozenset(
     cyberknife bair hugger pneumoboots venodyne thermage trocar verres
     veress bookwalter weitlaner gelpi     debakey kerrison     isovue omnipaque visipaque gadolinium magnevist optiray renografin hypaque cardiolite technetium thallium adenosine
     lexiscan persantine definity viscoat provisc miochol tobradex zymar vigamox acular nevanac
+    mirena paragard nexplanon skyla liletta kyleena cologuard merocel caprosyn seprafilm passy yankauer
     cytobrush thinprep papanicolaou jevity glucerna osmolite pedialyte gatorade similac enfamil
     """.split()
 )

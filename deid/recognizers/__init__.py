@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deid.recognizers import ages, codes, contacts, dates, names, ner, places
+from deid.recognizers import ages, codes, contacts, dates, names, ner, organisations, places
 from deid.torchless import without_torch
 
 with without_torch():
@@ -15,7 +15,7 @@ def clinical_registry(model: str = "clinical_v1", *, ner_threshold: float = 0.15
     `model` is the one that finds people and places: clinical_v1, en_core_web_sm, none, or a folder of `deid train`.
     presidio's own recognizers are not in it: some fetch the list of internet suffixes from the network when first used.
     """
-    recognizers = [m.recognizer() for m in (dates, ages, contacts, codes, places, names)]
+    recognizers = [m.recognizer() for m in (dates, ages, contacts, codes, places, names, organisations)]
     if model != "none":
         recognizers.append(ner.NerRecognizer(ner.load_model(model), ner_threshold))
     return RecognizerRegistry(recognizers=recognizers, supported_languages=["en"])

@@ -61,6 +61,9 @@ RULES = (
             rf"(?<![\w./-])(?P<v>{_OVER})(?:[ ]?[yY](?:[ ]?/?[ ]?[oO])?)?[ ]?(?:[MF]|♀|♂)(?![\w/:])(?![ \t]?\d)"
         ),
     ),
+    # "F    91    DOB 17.02.1933", "hospice # 24-1190, 91f, died"
+    Rule("sex_before", "AGE", 0.8, re.compile(rf"(?:^|\n|[ \t|,])(?:F|M|Female|Male|FEMALE|MALE)[ \t,|/]{{1,6}}(?P<v>{_OVER})(?=[ \t]{{2,}}|[ \t]*(?:\n|$|DOB|\||y))")),
+    Rule("sex_small", "AGE", 0.75, re.compile(rf"(?<![\w./-])(?P<v>{_OVER})[fm](?=[,;. \n])(?![ ]\d)")),
     Rule("age_label", "AGE", 0.93, re.compile(rf"\bage[ \t/:=|.()a-z]{{1,14}}(?P<v>{_OVER})(?![\d%.])", re.IGNORECASE)),
     Rule("before_unit", "AGE", 0.95, re.compile(rf"(?<![\d.,/])(?P<v>{_OVER}){_AFTER}", re.IGNORECASE)),
     Rule(

@@ -7,11 +7,12 @@ it is taken without such a word.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 from deid import checksums
 from deid.lexicon import CLINICAL, CLOSED, flags
-from deid.note import LOOSER, Note
+from deid.note import LOOSER, Note, watch
 from deid.recognizers.common import ClinicalRecognizer, Rule, apply_rules
 from deid.spans import Span
 from deid.vocabulary import STATES
@@ -148,7 +149,7 @@ RULES = (
     Rule("initials_pair", "OTHER_ID", 0.7, re.compile(r"(?<![\w/:])(?P<v>[A-Z]{2,4}[/:][a-z]{1,4}\d{0,2}(?:/\w{1,6})?)[ \t]*(?=\n|$)"), check=lambda m: m["v"].split("/")[0] not in ("IV", "PO", "IM", "SC", "BP", "HR", "NC", "RA")),
     Rule("initials_dotted", "OTHER_ID", 0.75, re.compile(r"(?:^|\n)[ \t~-]{0,4}(?P<v>(?:[A-Za-z]\.[ ]?){2,4})[ \t]*(?=\n|$)")),
     Rule("initials_typist", "OTHER_ID", 0.8, re.compile(r"\b(?:dict|trans|typ|tr|td|dd)[/:][ ]?(?P<v>[a-z]{2,4}\d?)\b", re.IGNORECASE), check=lambda m: (m["v"].islower() or m["v"].isupper()) and not m["v"].lower().startswith("yy")),
-    Rule("ssn", "SSN", 0.96, re.compile(r"(?<![\w.-])(?P<v>\d{3}([- ])\d{2}\2\d{4})(?![\w])(?!-\d)")),
+    Rule("ssn", "SSN", 0.96, re.compile(r"(?<![\w.-])(?P<v>\d{3}([- ]|[ ]-[ ])\d{2}\2\d{4})(?![\w])(?!-\d)")),
     Rule(
         "ssn_after_word",
         "SSN",
@@ -366,16 +367,17 @@ RULES = (
         re.compile(r"\b(?:run|pcr|trip|epcr|incident|run[ \t]sheet|cad)[ \t]{0,2}(?:#|no\.?|number)?[ \t]?(?P<v>\d{2,4}-\d{3,8}|\d{5,12})(?![\w-])", re.IGNORECASE),
         only_if=("run", "pcr", "trip", "incident", "cad"),
     ),
-    Rule("prescription", "OTHER_ID", 0.8, re.compile(r"\b[Rr][Xx][ \t]{0,2}#?[ \t]?(?P<v>\d{5,12}(?:-\d{1,4})?)(?![\w-])(?!\.\d)"), only_if=("rx",)),
+    Rule("prescription", "OTHER_ID", 0.8, re.compile(r"\b[Rr][Xx][ \t]{0,2}#?[ \t]?(?P<v>(?=(?:-?\d){5})\d{1,12}(?:-\d{1,7})?)(?![\w-])(?!\.\d)"), only_if=("rx",)),
+    Rule("driver_license", "LICENSE", 0.85, re.compile(rf"\bDL:?[ ](?P<v>(?:(?:{'|'.join(STATES)})[ ])?(?=[A-Z]{{0,3}}\d)[A-Z0-9]{{6,12}})(?![\w-])")),
     # "Zulu-Tango-88", "Trauma, Oscar-Nine": what a nameless patient is called.
     Rule(
         "trauma_alias",
         "OTHER_ID",
         0.82,
         re.compile(
-            rf"(?<![\w-])(?P<v>(?:(?:Trauma|Unknown|Doe),?[ \t])?{_SPELLING}[- ](?:{_SPELLING}(?:[- ]\d{{1,4}})?|\d{{1,4}}|(?:One|Two|Three|Four|Five|Six|Seven|Eight|Nine|Ten|Zero)\b))(?![\w-])",
+            rf"(?<![\w-])(?P<v>(?:(?:Trauma|Unknown|Doe|TRAUMA|UNKNOWN|DOE),?[ \t])?(?:{_SPELLING}|(?<=TRAUMA )[A-Z]{{4,8}})[- ](?:{_SPELLING}(?:[- ]\d{{1,4}})?|\d{{1,4}}|(?:One|Two|Three|Four|Five|Six|Seven|Eight|Nine|Ten|Zero)\b))(?![\w-])",
         ),
-        check=lambda m: "-" in m["v"] or " " in m["v"].strip() and m["v"].split()[0].strip(",") in ("Trauma", "Unknown", "Doe"),
+        check=lambda m: "-" in m["v"] or " " in m["v"].strip() and m["v"].split()[0].strip(",") in ("Trauma", "Unknown", "Doe", "TRAUMA", "UNKNOWN", "DOE"),
     ),
     # Donated blood: a W or another letter, four digits, the year, a serial number.
     Rule("donation", "OTHER_ID", 0.85, re.compile(r"(?<![\w-])(?P<v>[A-Z]\d{4}[ -]?\d{2}[ -]?\d{6}(?:[ -]?[A-Z0-9]{1,2}(?![\w]))?)(?![\w-])")),
@@ -411,6 +413,10 @@ RULES = (
     Rule("relation_initial", "OTHER_ID", 0.7, re.compile(r"\b(?:son|daughter|wife|husband|mother|father|brother|sister|friend|partner|roommate|neighbor|patient|pt|client|peer|boyfriend|girlfriend)[ ](?P<v>[A-Z]\.(?:[ ]?[A-Z]\.)?)(?=[ ](?:[a-z]|$)|[,;)\n])")),
     Rule("witness_initials", "OTHER_ID", 0.7, re.compile(r"\b(?i:wast(?:e|ed|age)|witness(?:ed)?|dual[ ](?:sign|check|verif)\w*|double[- ]check\w*|co-?sign\w*|second[ ]RN|2nd[ ]RN|verified)\b[^\n.;]{0,24}?[ :](?P<v>[A-Z]{2,3}(?:[ ]?/[ ]?[A-Z]{2,3})?)(?![\w-])"), check=lambda m: not any(w.strip().lower() in _ABBREVIATIONS for w in m["v"].split("/"))),
     Rule("by_small_initials", "OTHER_ID", 0.6, re.compile(r"\b(?:[Bb]y|[Ss]ent by|[Pp]er|[Ii]nit(?:ials)?:?)[ ](?P<v>[a-z]{2,3})(?=[ ]*(?:\n|$|[01]\d[0-5]\d\b|2[0-3][0-5]\d\b|[.;]))"), check=lambda m: not flags(m["v"]) and m["v"] not in _ABBREVIATIONS and m["v"] not in CLOSED),
+    # "peer RS", "Resident AB"; "m.o. / y.y."; "moh/sb" behind the times of dictation
+    Rule("peer_initials", "OTHER_ID", 0.6, re.compile(r"\b(?:[Pp]eer|[Rr]esident|[Rr]oommate|[Cc]lient|[Ss]tudent|[Mm]ember|[Pp]articipant|[Ss]itter|[Aa]ide|[Tt]ech|[Aa]nesthesia)[ ](?P<v>[A-Z]{2,3})(?![\w-])"), check=lambda m: m["v"].lower() not in _ABBREVIATIONS and not flags(m["v"]) & CLINICAL),
+    Rule("small_dotted", "OTHER_ID", 0.5, re.compile(r"(?<![\w.])(?P<v>[a-z]\.[a-z]\.)(?![\w])"), check=lambda m: m["v"].replace(".", "") not in _DOTTED),
+    Rule("dictation_marks", "OTHER_ID", 0.7, re.compile(r"(?:(?<=[ \t]{2})|(?<=\d[ ])|(?<=MD )|(?<=\n))(?P<v>[a-z]{2,4}/[a-z]{2,4})(?=[ \t]*(?:\n|$|[ \t]Job|[ \t]\d))"), check=lambda m: not any(flags(part) for part in m["v"].split("/"))),
     Rule("marks_line", "OTHER_ID", 0.75, re.compile(r"(?:^|\n)[ \t]*(?P<v>[A-Z]{2,3}[:/][a-z]{2,3})(?=[ \t])")),
     # Spelled out by someone who dictates: "six six one nine four".
     Rule("spoken_digits", "OTHER_ID", 0.6, re.compile(rf"\b(?P<v>{_DIGIT_WORD}(?:[ ,-]{{1,2}}{_DIGIT_WORD}){{4,15}})\b", re.IGNORECASE)),
@@ -450,9 +456,34 @@ RULES = (
 )  # fmt: skip
 
 
+# "CLR" at the end of an entry, "| RV" in the last cell of a row, "CLR = Christine L. Rasmussen" in the legend.
+_ENTRY_END = watch(re.compile(r"(?:[.;][ ]|\|[ ]|[ ]{2,})(?P<v>[A-Z]{2,3})(?=[ \t]*\|?[ \t]*(?:\n|\Z))"))
+_LEGEND = watch(re.compile(r"(?<![\w-])(?P<v>[A-Z]{2,4})[ ]?[=:][ ]?(?P<n>[A-Z][a-z]+[ ](?:[A-Z]\.?[ ])?[A-Z][a-z]+)"))
+_CAPITALS = watch(re.compile(r"(?<![\w-])[A-Z]{2,4}(?![\w-])"))
+
+
+def _initials(note: Note) -> Iterator[Span]:
+    """Initials with which entries are signed: those of a legend everywhere, others where they end an entry.
+
+    What is also an abbreviation (RV, TN) is taken for initials only if it ends several entries.
+    """
+    ends = [match for match in note.finditer(_ENTRY_END) if match["v"].lower() not in _ABBREVIATIONS]
+    counts = Counter(match["v"] for match in ends)
+    known = {match["v"] for match in note.finditer(_LEGEND) if match["v"][0] == match["n"][0]}
+    known |= {word for word, count in counts.items() if count > 2 and not flags(word) & CLINICAL}
+    for match in ends:
+        if counts[match["v"]] > 1 or not flags(match["v"]):
+            yield Span(*match.span("v"), "OTHER_ID", 0.6, "codes.entry_initials")
+    if known:
+        for match in note.finditer(_CAPITALS):
+            if match.group() in known:
+                yield Span(*match.span(), "OTHER_ID", 0.6, "codes.legend_initials")
+
+
 def find(note: Note) -> Iterator[Span]:
     """Numbers and codes of folded text."""
-    return apply_rules("codes", RULES, note)
+    yield from apply_rules("codes", RULES, note)
+    yield from _initials(note)
 
 
 def recognizer() -> ClinicalRecognizer:

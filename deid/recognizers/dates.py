@@ -63,8 +63,8 @@ _CUE_BEFORE = re.compile(
     r"|effective|ending|prior to|around|circa|early|late|mid|surgery|labs?|echo|ct|mri|cxr|ekg|ecg|x-?ray|note|of|returns?"
     r"|culture[sd]?|drawn|collected|received|signed|edited|updated|reviewed|scheduled|appt|appointment|follow-?up|f/u"
     r"|mon|tue|tues|wed|thu|thur|thurs|fri|sat|sun|(?:mon|tues|wednes|thurs|fri|satur|sun)day|pod ?#? ?\d|hd ?#? ?\d"
-    r"|dos|doa|dod|lnmp|edc|edd|diary|again|d|t|dd|dt|td|this|next|placed|removed|inserted|completed|filled|refilled|given|done|performed|taken|out|rhogam|vaccine|flu|tdap|shot|booster|changed|level|stopped|ended|ends|off|rtc|recheck|repeat)"
-    r"[ \t]{0,2}[:,;(]{0,2}|\bdate[a-z ]{0,20}:|[(\[])[ \t]{0,2}$",
+    r"|dos|doa|dod|lnmp|edc|edd|diary|again|fitted|fit|casted|needlestick|injury|accident|mvc|fall|exposure|dd|dt|td|this|next|placed|removed|inserted|completed|filled|refilled|given|done|performed|taken|out|rhogam|vaccine|flu|tdap|shot|booster|changed|level|stopped|ended|ends|off|rtc|recheck|repeat)"
+    r"[ \t]{0,2}[:,;(]{0,2}|\b[dt]:|\bdate[a-z ]{0,20}:|[(\[])[ \t]{0,2}$",
     re.IGNORECASE,
 )
 # "Pain 6/10, down from 8/10"
@@ -170,13 +170,17 @@ RULES = (
     Rule("numeric_range", "DATE", 0.96, _re(
         rf"(?<![\dA-Za-z])(?<!\d[/.-])(?P<v>{_MM}/{_DAY}{_TO}(?:{_MM}/)?{_DAY}/(?:{_YEAR4}|\d\d))(?![\d/%])"),
         check=lambda m: not _STRENGTH_BEFORE.search(m.string[max(0, m.start() - 40) : m.start()])),
+    # "12/3/24-3/2/25": of a stay or a benefit period, both ends
+    Rule("numeric_pair", "DATE", 0.95, _re(
+        rf"(?<![\dA-Za-z])(?<!\d[/.-])(?P<v>\d{{1,2}}(?P<s>[/.])\d{{1,2}}(?P=s)(?:{_YEAR4}|\d\d)[ \t]?(?:-|to)[ \t]?\d{{1,2}}(?P=s)\d{{1,2}}(?P=s)(?:{_YEAR4}|\d\d))(?![\d%/])")),
+    Rule("month_short_year", "DATE", 0.8, _re(rf"(?<![\d/.A-Za-z-])(?P<v>{_MM}/'\d\d)(?![\d/%-])")),
     Rule("month_year_numeric", "DATE", 0.85, _re(rf"(?<![\d/.A-Za-z-])(?P<v>{_MM}[/-]{_YEAR4})(?![\d/%-])")),
     Rule("year_month", "DATE", 0.75, _re(r"(?<![\d/.A-Za-z-])(?P<v>(?:19|20)\d\d[-/](?:0[1-9]|1[0-2]))(?![\d/%-])")),
     Rule(
         "partial_numeric",
         "DATE",
         0.7,
-        _re(rf"(?<![\w/.%+-])(?<!\d[ ])(?P<v>{_MM}/{_DAY}(?:[ \t]?-[ \t]?(?:{_MM}/)?{_DAY})?)(?![\w/%+])(?!\.\d)(?!-\d)"),
+        _re(rf"(?<![\w/.%+-])(?<![^\d.]\d[ ])(?P<v>{_MM}/{_DAY}(?:[ \t]?-[ \t]?(?:{_MM}/)?{_DAY})?)(?![\w/%+])(?!\.\d)(?!-\d)"),
         check=_partial_numeric,
     ),
     Rule("partial_dashed", "DATE", 0.6, _re(
@@ -246,7 +250,7 @@ RULES = (
     Rule("weds_day", "DATE", 0.85, _re(rf"\b(?P<v>weds\.?,?{_SPACE}(?:the{_SPACE})?(?:{_DAY}{_ORDINAL}|{_MM}/{_DAY}(?:/\d{{2,4}})?))(?![\w/%])"), only_if=("weds",)),
     # A weekday that is no habit ("every Monday", "Mondays", "Monday and Thursday"), whatever stands before it.
     Rule("weekday_once", "DATE", 0.55, _re(
-        r"(?<![\w/&,-])(?<!, )(?<!and )(?<!or )(?<!every )(?<!Every )(?<!each )(?<!other )(?P<v>(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day)\b(?![\w/&'-])(?!,[ \t]?(?:and[ \t]|or[ \t])?(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun))(?![ \t](?:and|or|through|thru|to|-|&)[ \t])", 0)),
+        r"(?<![\w/&,-])(?<!, )(?<!and )(?<!or )(?<!every )(?<!Every )(?<!each )(?<!other )(?P<v>(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b(?:[ \t](?:night|morning|afternoon|evening|eve|noon)\b)?)(?![\w/&'-])(?!,[ \t]?(?:and[ \t]|or[ \t])?(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun))(?![ \t](?:and|or|through|thru|to|-|&)[ \t])", 0)),
     # "bed avail Sat, needs auth", "Wt check Sat at"; not "O2 Sat 94".
     Rule("weekday_short_word", "DATE", 0.55, _re(
         r"(?<=[a-z,;)] )(?<!O2 )(?<!and )(?<!he )(?<!& )(?P<v>Sat|Sun|Wed)\b(?![ \t]?[\d:=%>~/&-])(?![ \t](?:and|of|or|on|was|exposure|block|were|to|burn|in|above|low|decreased|dropp|remain|stable)\b)(?!,[ \t]?(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun))", 0),
@@ -260,7 +264,7 @@ RULES = (
     Rule("line_end_sat", "DATE", 0.5, _re(r"(?<=['a-z] )(?<!o2 )(?<!ox )(?<!he )(?<!pt )(?<!nt )(?<!and )(?<!spo2 )(?P<v>sat|sun|wed)(?=[ \t]*(?:\n|$))", 0)),
     # The days of feasts as hurried hands write them.
     Rule("holiday_lower", "DATE", 0.7, _re(
-        r"\b(?P<v>christmas(?:[ \t](?:eve|day))?|thanksgiving|easter(?:[ \t]sunday)?|halloween|new[ \t]year'?s?(?:[ \t](?:eve|day))?|memorial[ \t]day|labor[ \t]day|(?:4th|fourth)[ \t]of[ \t]july|mother'?s[ \t]day|father'?s[ \t]day|valentine'?s[ \t]day|hanukkah|passover|ramadan|diwali|juneteenth|xmas)\b(?![ \t](?:resolution|tree))"),
+        r"\b(?P<v>christmas(?![ \t-](?:disease|factor|tree))(?:[ \t](?:eve|day))?|thanksgiving|easter(?:[ \t]sunday)?|halloween|new[ \t]year'?s?(?:[ \t](?:eve|day))?|memorial[ \t]day|labor[ \t]day|(?:4th|fourth)[ \t]of[ \t]july|mother'?s[ \t]day|father'?s[ \t]day|valentine'?s[ \t]day|hanukkah|passover|ramadan|diwali|juneteenth|xmas)\b(?![ \t](?:resolution|tree))"),
         only_if=("christmas", "thanksgiving", "easter", "halloween", "new year", "memorial", "labor", "of july", "s day", "hanukkah", "passover", "ramadan", "diwali", "juneteenth", "xmas")),
     Rule("this_weekday", "DATE", 0.7, _re(r"\b(?P<v>(?:this|next|last|past|this past|this coming)[ \t](?:mon|tues|wednes|thurs|fri|satur|sun)day(?:[ \t](?:in|of)[ \t](?:" + _MONTH + r"))?)\b")),
     Rule("week_of_year", "DATE", 0.8, _re(rf"\b(?P<v>week[ \t]\d{{1,2}}[ \t](?:of|in)[ \t]{_YEAR4})\b")),
@@ -268,7 +272,7 @@ RULES = (
     Rule("in_short_year", "DATE", 0.9, _re(rf"(?<![A-Za-z])(?P<v>{_MONTH}\.?[ \t](?:the[ \t])?{_DAY}{_ORDINAL}?(?:-ish)?,?[ \t](?:in[ \t]|of[ \t])?'\d\d)(?!\d)")),
     # "Wed - staff meeting", "until Mon": an abbreviated weekday that stands in no list of days.
     Rule("weekday_abbreviated", "DATE", 0.55, _re(
-        r"(?<![\w/&,-])(?<!, )(?<!and )(?<!every )(?P<v>Mon|Tues?|Weds?|Thurs?|Thu|Fri)\b\.?(?![\w/&'-])(?!,[ \t]?(?:and[ \t])?(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun))(?![ \t](?:and|through|thru|to|-)[ \t](?:[A-Z]|\d))", 0)),
+        r"(?<![\w/&,-])(?<!, )(?<!and )(?<!every )(?P<v>(?:Mon|Tues?|Weds?|Thurs?|Thu|Fri)\b(?:[ \t](?:night|morning|afternoon|evening|eve|noon)\b)?)\.?(?![\w/&'-])(?!,[ \t]?(?:and[ \t])?(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun))(?![ \t](?:and|through|thru|to|-)[ \t](?:[A-Z]|\d))", 0)),
     # "spring 2019", "the fall of 2020"
     Rule("season", "DATE", 0.8, _re(rf"\b(?P<v>(?:(?:early|late|mid)[ \t-])?(?:spring|summer|fall|autumn|winter)[ \t](?:of[ \t])?(?:{_YEAR4}|'\d\d))(?!\d)")),
     Rule("spaced", "DATE", 0.8, _re(rf"(?<![\d.,/-])(?<!\d[ ])(?P<v>(?:{_MM}[ ]{_DAY}|{_DAY}[ ]{_MM})[ ](?:19|20)\d\d)(?![\d./-])(?![ ]\d)")),
@@ -290,9 +294,9 @@ RULES = (
         rf"\b(?:on|since|until|by|before|after|from)[ \t](?P<v>the[ \t]{_DAY}{_ORDINAL})\b(?![ \t](?:day|percentile|attempt|week|floor|time|rib|toe|finger|digit|dose|cycle|visit|hospital|post))")),
     # A weekday alone after a preposition: with the note's own date it gives the day away.
     Rule("weekday", "DATE", 0.65, _re(
-        r"\b(?:[Oo]n|[Ll]ast|[Tt]his|[Nn]ext|[Ss]ince|[Uu]ntil|[Bb]y|[Tt]his past|[Pp]ast)[ \t](?P<v>(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day)\b(?!(?:,[ \t]\w+day)+,?[ \t](?:and|&)[ \t]\w+day)", 0)),
+        r"\b(?:[Oo]n|[Ll]ast|[Tt]his|[Nn]ext|[Ss]ince|[Uu]ntil|[Bb]y|[Tt]his past|[Pp]ast)[ \t](?P<v>(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b(?:[ \t](?:night|morning|afternoon|evening|eve|noon)\b)?)(?!(?:,[ \t]\w+day)+,?[ \t](?:and|&)[ \t]\w+day)", 0)),
     Rule("holiday", "DATE", 0.75, _re(
-        r"\b(?P<v>Christmas(?![ \t](?:disease|factor))(?:[ \t](?:Eve|Day|morning|night|week|break))?(?![ \t]tree[ \t]pattern)|Thanksgiving(?:[ \t]Day)?|Pascha|Nowruz|Lunar[ \t]New[ \t]Year|Chinese[ \t]New[ \t]Year|Ramadan|Purim|Sukkot|Vesak|Mardi[ \t]Gras|Palm[ \t]Sunday|Boxing[ \t]Day|Canada[ \t]Day|Groundhog[ \t]Day|Election[ \t]Day|Flag[ \t]Day|Black[ \t]Friday|Leap[ \t]Day|XMAS|Xmas|Orthodox[ \t]Christmas|All[ \t]Saints'?[ \t]Day|Patriots'?[ \t]Day|Indigenous[ \t]Peoples'?[ \t]Day|Holy[ \t]Week|Day[ \t]of[ \t]the[ \t]Dead|New[ \t]Year'?s?(?:'s)?[ \t](?:Eve|Day)|Easter(?:[ \t]Sunday)?"
+        r"\b(?P<v>Christmas(?![ \t-](?:disease|factor|tree))(?:[ \t](?:Eve|Day|morning|night|week|break))?(?![ \t]tree[ \t]pattern)|Thanksgiving(?:[ \t]Day)?|Pascha|Nowruz|Lunar[ \t]New[ \t]Year|Chinese[ \t]New[ \t]Year|Ramadan|Purim|Sukkot|Vesak|Mardi[ \t]Gras|Palm[ \t]Sunday|Boxing[ \t]Day|Canada[ \t]Day|Groundhog[ \t]Day|Election[ \t]Day|Flag[ \t]Day|Black[ \t]Friday|Leap[ \t]Day|XMAS|Xmas|Orthodox[ \t]Christmas|All[ \t]Saints'?[ \t]Day|Patriots'?[ \t]Day|Indigenous[ \t]Peoples'?[ \t]Day|Holy[ \t]Week|Day[ \t]of[ \t]the[ \t]Dead|New[ \t]Year'?s?(?:'s)?[ \t](?:Eve|Day)|Easter(?:[ \t]Sunday)?"
         r"|Halloween|Memorial[ \t]Day|Labor[ \t]Day|Independence[ \t]Day|(?:the[ \t])?Fourth[ \t]of[ \t]July|4th[ \t]of[ \t]July|Valentine'?s?(?:'s)?[ \t]Day"
         r"|Veterans'?[ \t]Day|Columbus[ \t]Day|Presidents'?[ \t]Day|Mother'?s[ \t]Day|Father'?s[ \t]Day|St\.?[ \t]Patrick'?s[ \t]Day"
         r"|Passover|Hanukkah|Chanukah|Kwanzaa|Juneteenth|Cinco[ \t]de[ \t]Mayo|Yom[ \t]Kippur|Rosh[ \t]Hashanah|Diwali|Eid(?:[ \t]al-\w+)?|Good[ \t]Friday"
@@ -301,7 +305,7 @@ RULES = (
 )  # fmt: skip
 
 
-_PLAIN_PARTIAL = watch(re.compile(rf"(?<![\w/.%+-])(?<!\d[ ])(?P<v>(?P<m>{_MM})/{_DAY})(?![\w/%+])(?!\.\d)(?!-\d)"))
+_PLAIN_PARTIAL = watch(re.compile(rf"(?<![\w/.%+-])(?<![^\d.]\d[ ])(?P<v>(?P<m>{_MM})/{_DAY})(?![\w/%+])(?!\.\d)(?!-\d)"))
 _GRADE = re.compile(r"[0-5]/5|([1-9])/\1")  # strength, "2/2"
 _MONTH_NUMBER = re.compile(r"(\d{1,2})[/-]\d{1,2}|\d{4}-(\d\d)-\d\d")
 _MONTH_NAME = re.compile(_MONTH, re.IGNORECASE)
@@ -334,6 +338,8 @@ def find(note: Note) -> Iterator[Span]:
 
 _ABBREVIATION = re.compile(r"[A-Z][A-Za-z-]*[A-Z0-9][A-Za-z0-9-]*[ \t:=]*$|[\d%][ \t:,]*$")
 _DAYS_OF_HABIT = re.compile(rf"{_WEEKDAY}/{_WEEKDAY}", re.IGNORECASE)
+_EVERY = re.compile(r"\b(?:every|each|q)[ \t]$", re.IGNORECASE)
+_LETTERS = re.compile(r"[A-Za-z]")
 _WORD_BEFORE = re.compile(r"([A-Za-z]{4,})[ \t]$")
 _FRACTION = re.compile(r"(\d{1,3})/(\d{1,3})")
 
@@ -343,6 +349,10 @@ def could_be_day(text: str, start: int, end: int) -> bool:
     nor one of the days of a habit ("dialysis Tue/Thu/Sat").
     """
     if _DAYS_OF_HABIT.search(text[max(0, start - 10) : min(len(text), end + 10)]):
+        return False
+    if _EVERY.search(text, max(0, start - 10), start):
+        return False
+    if not _LETTERS.search(text, start, end) and _UNITS.match(text, end):
         return False
     if (word := _WORD_BEFORE.search(text, max(0, start - 24), start)) and flags(word[1]) & DRUG:
         return False

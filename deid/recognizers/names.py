@@ -248,6 +248,9 @@ def find(note: Note) -> Iterator[Span]:
     for match in note.finditer(_CAPS_LAST_FIRST):
         if _is_name(match["l"]) and _is_name(match["f"]):
             yield Span(*match.span("v"), "NAME", 0.6, "names.capitals_last_first")
+    for match in note.finditer(_CAPS_GLUED):
+        if _is_name(match["l"]) and _is_name(match["f"]):
+            yield Span(*match.span("v"), "NAME", 0.7, "names.capitals_glued")
     for match in note.finditer(_CAPS_SUBJECT):
         if _could_be_person(match["v"]) and not is_clinical(match["v"].lower()):
             yield Span(*match.span("v"), "NAME", 0.6, "names.capitals_subject")
@@ -266,6 +269,8 @@ def find(note: Note) -> Iterator[Span]:
             name_share(first) >= 0.5
             and flags(first) & GIVEN
             and match["l"].lower() not in _OPENERS
+            and not _LIST_GOES_ON.match(text, match.end())
+            and not flags(match["l"]) & DRUG
             and not flags(match["l"]) & MONTHDAY
         ):
             yield Span(*match.span("v"), "NAME", 0.58, "names.opening_last_first")
@@ -383,6 +388,8 @@ _CAPS_LAST_FIRST = watch(
         rf"(?:^|\n)[ \t]{{0,4}}(?P<v>(?P<l>{UPPER}{{2,}}(?:[-']{UPPER}{{2,}})?),[ ](?P<f>{UPPER}{{3,}})(?:[ ]{UPPER}\b)?)(?![\w,/&'-])"
     )
 )
+# "TUIASOSOPO,SEFO L", as the systems of the VA print it
+_CAPS_GLUED = watch(re.compile(rf"(?<![\w,'-])(?P<v>(?P<l>{UPPER}{{3,}}(?:[-']{UPPER}{{2,}})?),(?P<f>{UPPER}{{3,}})(?:[ ]{UPPER}(?:\b|{UPPER}+))?)(?![\w,'-])"))
 _CAPS_SUBJECT = watch(
     re.compile(
         rf"(?:^|\n|[.!?][ ])[ \t]{{0,4}}(?P<v>{UPPER}{{3,}})[ ](?:(?:IS|WAS|HAS|ALSO)[ ](?:A|AN|SEEN|HERE|PAGED|TOLD|BROUGHT|CALLED|ADMITTED|DISCHARGED|NOT|VERY|ALERT|AMBULATING|REFUSING|FEELING|DOING|BEEN)\b|(?:STATES|DENIES|REPORTS|SAYS|SAID|REFUSED|REFUSES|CALLED|ASKED|ASKS|WANTS|COMPLAINS|LIVES|AGREES|AMBULATED|TOLERATED|SLEPT|ATE|ARRIVED)\b)"
@@ -405,6 +412,7 @@ _OPENING_LAST_FIRST = watch(
         rf"(?:^|\n|\b[Pp]t:?[ ]|\bPatient:?[ ]|\bInfant:[ ])[ \t]{{0,4}}(?P<v>(?P<l>{UPPER}[a-z]{{2,16}}(?:-{UPPER}[a-z]{{2,16}})?),[ ](?P<f>{UPPER}[a-z]{{2,14}})(?:[ ]{UPPER}\b\.?)?)(?![\w'-])"
     )
 )
+_LIST_GOES_ON = re.compile(r",[ ]|[ ](?:and|or|sump|Stedy)\b")
 _OPENERS = frozenset("today yesterday tonight overnight currently however also finally then later meanwhile additionally hello hi dear sincerely thanks regards mom dad".split())
 _PT_NAME = watch(re.compile(rf"\b(?:[Pp]t|Patient|[Cc]lient|[Rr]esident)[ ](?P<v>{UPPER}[a-z]{{2,18}})(?![\w'-]|[ ]?:)"))
 # "k. johnson slept well"

@@ -1,0 +1,84 @@
+"""Lists of phrases written for this project: organisations that are masked, eponyms of several words that are not.
+
+`data/facilities.txt` and `data/employers.txt` name well-known houses and employers by the short forms that clinicians
+write ("Barnes-Jewish", "VUMC", "Bath Iron Works"); `data/eponyms.txt` holds what looks like a person or a place and is
+neither ("Austin Flint", "Braxton Hicks", "McBurney point").
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+from deid.lexicon import fold
+from deid.note import LETTER, UPPER
+from deid.spans import Span
+
+_DATA = Path(__file__).parent / "data"
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_START = re.compile(rf"(?<![\w'’-]){UPPER}(?:{LETTER}|[0-9'’])*")
+# Between two words of a phrase: "Swan-Ganz", "St. John's", "Texas A&M", a line's end.
+_GAP = re.compile(r"[ \t]?[-.&/,]?[ \t\n]?&?[ \t]?")
+Phrases = dict[str, list[tuple[str, ...]]]
+
+
+@cache
+def phrases(name: str) -> Phrases:
+    """The phrases of a list by their first word, the longest first; words are folded to lower case without accents."""
+    table: Phrases = {}
+    for line in (_DATA / f"{name}.txt").read_text(encoding="utf-8").splitlines():
+        if line.strip() and not line.startswith("#"):
+            words = tuple(fold(w) for w in _WORD.findall(line))
+            table.setdefault(words[0], []).append(words)
+    for found in table.values():
+        found.sort(key=lambda words: (-len(words), words))
+    return table
+
+
+def find(text: str, table: Phrases) -> Iterator[tuple[int, int]]:
+    """Where phrases stand in folded `text`, beginning with a capital; of two that begin at one place, the longer."""
+    done = 0
+    for start in _START.finditer(text):
+        if start.start() < done or (choices := table.get(fold(start.group()))) is None:
+            continue
+        for words in choices:
+            if end := _match(text, start.end(), words):
+                yield start.start(), end
+                done = end
+                break
+
+
+def _match(text: str, end: int, words: Sequence[str]) -> int:
+    """The end of the phrase whose first word ends at `end`, or 0."""
+    for word in words[1:]:
+        gap = _GAP.match(text, end)
+        token = _WORD.match(text, gap.end()) if gap and gap.end() > end else None
+        if token is None or fold(token.group()) != word:
+            return 0
+        end = token.end()
+    return end if not text[end : end + 1].isalnum() else 0
+
+
+# "moved to Ann Arbor" is a town; "Ann Arbor stage II" and "Ann Arbor IIA" are none.
+_STAGE = re.compile(r"[ \t]*(?:stage|staging|grade|class|type|[IV]{1,3}[AB]?\b|\d)", re.IGNORECASE)
+_WEAK = ("ner.", "names.unknown", "names.listed_pair", "names.human", "names.opening", "names.pt_name", "names.initials_name", "names.credential", "names.person_title", "names.last_initial", "places.facility")  # fmt: skip
+
+
+def outside_eponyms(text: str, spans: list[Span]) -> list[Span]:
+    """The spans without those that a model or a weak rule found inside an eponym of several words."""
+    if not any(span.recognizer.startswith(_WEAK) for span in spans):
+        return spans
+    eponyms = [
+        (a, b) for a, b in find(text, phrases("eponyms")) if fold(text[a:b]) != "ann arbor" or _STAGE.match(text, b)
+    ]
+    if not eponyms:
+        return spans
+    return [
+        span
+        for span in spans
+        if not (
+            span.recognizer.startswith(_WEAK) and any(a <= span.start and span.end <= b for a, b in eponyms)
+        )
+    ]
