@@ -563,7 +563,7 @@ def deid_train(
 
 def _vocabulary() -> Any:
     """The word lists of the de-identifier, as the training templates want them."""
-    from deid import lexicon
+    from deid import lexicon, phrases
     from synthetic.training import Vocabulary
 
     def names(listed: Sequence[tuple[str, int]]) -> Sequence[tuple[str, int]]:
@@ -590,6 +590,7 @@ def _vocabulary() -> Any:
         word_surnames=words(lexicon.surnames("us")), word_given=words(lexicon.given_names(None, "us")),
         drugs=[word for word, kind in clinical if kind == "drug"],
         terms=[word for word, kind in clinical if kind != "drug"],
+        eponyms=phrases.lines("eponyms"), facilities=phrases.lines("facilities"), employers=phrases.lines("employers"),
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from deid.vocabulary import is_clinical
 
 with without_torch():
     import spacy
-    from spacy.attrs import NORM, PREFIX, SUFFIX
+    from spacy.attrs import LOWER, NORM, PREFIX, SHAPE, SUFFIX
     from spacy.lang.en import English
     from spacy.language import Language
     from spacy.tokens import Doc
@@ -108,6 +108,14 @@ class Tokenizer:
 def make_tokenizer() -> Callable[[Language], Tokenizer]:
     """What a saved pipeline names to get its tokenizer."""
     return lambda nlp: Tokenizer(nlp.vocab)
+
+
+def lean(vocab: Vocab) -> None:
+    """Drop the lexeme attributes that no part of our pipeline reads (like_url, is_stop, ...): half the cost of a new word."""
+    vocab.lex_attr_getters = {  # type: ignore[attr-defined]
+        key: vocab.lex_attr_getters[key]  # type: ignore[attr-defined]
+        for key in (LOWER, SHAPE, NORM, PREFIX, SUFFIX)
+    }
 
 
 @spacy.registry.languages(LANGUAGE)

@@ -24,14 +24,19 @@ _GAP = re.compile(r"[ \t]?[-.&/,]?[ \t\n]?&?[ \t]?")
 Phrases = dict[str, list[tuple[str, ...]]]
 
 
+def lines(name: str) -> list[str]:
+    """The phrases of a list as they are written."""
+    text = (_DATA / f"{name}.txt").read_text(encoding="utf-8")
+    return [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+
+
 @cache
 def phrases(name: str) -> Phrases:
     """The phrases of a list by their first word, the longest first; words are folded to lower case without accents."""
     table: Phrases = {}
-    for line in (_DATA / f"{name}.txt").read_text(encoding="utf-8").splitlines():
-        if line.strip() and not line.startswith("#"):
-            words = tuple(fold(w) for w in _WORD.findall(line))
-            table.setdefault(words[0], []).append(words)
+    for line in lines(name):
+        words = tuple(fold(w) for w in _WORD.findall(line))
+        table.setdefault(words[0], []).append(words)
     for found in table.values():
         found.sort(key=lambda words: (-len(words), words))
     return table

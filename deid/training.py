@@ -17,6 +17,7 @@ from typing import Any
 
 from deid import language
 from deid.folding import fold
+from deid.recognizers.ner import one_thread, use_numpy
 from deid.torchless import without_torch
 
 with without_torch():
@@ -25,6 +26,7 @@ with without_torch():
     from spacy.tokens import Doc
     from spacy.training import Example
     from spacy.util import compounding, fix_random_seed, minibatch
+    from thinc.api import Adam
 
 Labelled = tuple[str, Sequence[tuple[int, int, str]]]
 
@@ -36,8 +38,8 @@ MODEL_LABEL = {
     **dict.fromkeys("ZIP PHONE FAX EMAIL SSN MRN HEALTH_PLAN ACCOUNT LICENSE VEHICLE DEVICE URL IP BIOMETRIC USERNAME OTHER_ID".split(), "CODE"),
 }  # fmt: skip
 
-DECAY = 0.86
-SHAPE = {"width": 96, "depth": 5}
+DECAY = 0.92
+SHAPE = {"width": 128, "depth": 5}
 
 CONFIG = """
 [nlp]
@@ -74,7 +76,7 @@ include_static_vectors = false
 width = {width}
 depth = {depth}
 window_size = 1
-maxout_pieces = 3
+maxout_pieces = 2
 """
 
 
@@ -123,19 +125,25 @@ def train(
     tagger = nlp.get_pipe("identifiers")
     for tag in ("O", *(f"{side}-{label}" for label in sorted(set(MODEL_LABEL.values())) for side in "BI")):
         tagger.add_label(tag)  # type: ignore[attr-defined]
-    optimizer = nlp.initialize(lambda: examples(nlp, first))
-    optimizer.learn_rate = 0.002
+    nlp.initialize(lambda: examples(nlp, first))
+    use_numpy(nlp)
+    optimizer = Adam(0.002, L2=0.01, grad_clip=1.0, use_averages=True)
     rng = random.Random(seed)
     seen, total = 0, 0.0
     for chunk in _shuffled(itertools.chain(first, stream), 4000, rng):
         for batch in minibatch(examples(nlp, chunk), compounding(16.0, 64.0, 1.002)):
             losses: dict[str, float] = {}
-            nlp.update(batch, sgd=optimizer, losses=losses, drop=0.1)
+            with one_thread():
+                nlp.update(batch, sgd=optimizer, losses=losses, drop=0.1)
             seen += len(batch)
             total += losses["identifiers"]
         say(seen, total / len(chunk))
         total = 0.0
-        optimizer.learn_rate = max(0.0002, optimizer.learn_rate * DECAY)
+        optimizer.learn_rate = max(0.0001, optimizer.learn_rate * DECAY)  # type: ignore[operator]
+    # The mean of the last weights, not the last weights: they swing with each batch.
+    with nlp.use_params(optimizer.averages):
+        averaged = tagger.model.to_bytes()  # type: ignore[attr-defined]
+    tagger.model.from_bytes(averaged)  # type: ignore[attr-defined]
     return nlp
 
 

@@ -377,7 +377,7 @@ RULES = (
         re.compile(
             rf"(?<![\w-])(?P<v>(?:(?:Trauma|Unknown|Doe|TRAUMA|UNKNOWN|DOE),?[ \t])?(?:{_SPELLING}|(?<=TRAUMA )[A-Z]{{4,8}})[- ](?:{_SPELLING}(?:[- ]\d{{1,4}})?|\d{{1,4}}|(?:One|Two|Three|Four|Five|Six|Seven|Eight|Nine|Ten|Zero)\b))(?![\w-])",
         ),
-        check=lambda m: "-" in m["v"] or " " in m["v"].strip() and m["v"].split()[0].strip(",") in ("Trauma", "Unknown", "Doe", "TRAUMA", "UNKNOWN", "DOE"),
+        check=lambda m: "-" in m["v"] or (" " in m["v"].strip() and m["v"].split()[0].strip(",") in ("Trauma", "Unknown", "Doe", "TRAUMA", "UNKNOWN", "DOE")),
     ),
     # Donated blood: a W or another letter, four digits, the year, a serial number.
     Rule("donation", "OTHER_ID", 0.85, re.compile(r"(?<![\w-])(?P<v>[A-Z]\d{4}[ -]?\d{2}[ -]?\d{6}(?:[ -]?[A-Z0-9]{1,2}(?![\w]))?)(?![\w-])")),
@@ -394,8 +394,9 @@ RULES = (
         "grouped_digits",
         "OTHER_ID",
         0.5,
-        re.compile(r"(?<![\w./-])(?P<v>(?:(?:[A-Z]{2,4}-)?[A-Z]{1,4}[ -])?\d{2,6}(?:-\d{2,6}){2,4}(?:-?[A-Z]{1,2})?)(?![\w/-])(?!\.\d)"),
-        check=lambda m: not _DOSES_NEXT.match(m.string, m.end("v")),
+        re.compile(r"(?<![\w./-])(?P<v>(?:(?!(?:SSN|SS|NDC|DOB|DOA|DOD|PH|FAX|TEL|MRN|ID|NO|CPT|ICD|LMP|EDC|EDD)\b)(?:[A-Z]{2,4}-)?[A-Z]{1,4}[ -])?\d{2,6}(?:-\d{2,6}){2,4}(?:-?[A-Z]{1,2})?)(?![\w/-])(?!\.\d)"),
+        check=lambda m: not _DOSES_NEXT.match(m.string, m.end("v"))
+        and not REFERENCE.search(m.string[max(0, m.start() - 24) : m.start()] + m["v"][:4].rstrip("0123456789")),
     ),
     # "P 4410 8827 K", "9912 88 AX 7"
     Rule("spaced_code", "OTHER_ID", 0.5, re.compile(r"(?<![\w./-])(?P<v>(?:[A-Z]{1,2}[ ])?\d{3,4}[ ]\d{2,4}(?:[ ]\d{2,4})?[ ][A-Z]{1,2}(?:[ ]\d{1,2})?)(?![\w/%.-]|[ ][a-z]{2})"), check=lambda m: not m["v"].endswith((" MG", " ML", " H", " L", " AM", " PM", " G", " U", " F", " C"))),

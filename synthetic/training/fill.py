@@ -225,7 +225,7 @@ _PLAIN: dict[str, _Value] = {
     "year": lambda r, _: str(r.randint(1960, 2025)), "time": lambda r, _: r.choice([f"{r.randint(0, 23):02d}{r.randint(0, 59):02d}", f"{r.randint(1, 12)}:{r.randint(0, 59):02d} {r.choice(['AM', 'PM', 'am', 'p.m.'])}", f"{r.randint(0, 23)}:{r.randint(0, 59):02d}"]),
     "age": lambda r, _: str(r.randint(18, 89)), "drug": lambda r, _: r.choice(_DRUGS), "dose": lambda r, _: f"{r.choice([1, 2, 5, 10, 20, 25, 40, 50, 81, 100, 250, 500])} {r.choice(['mg', 'mg', 'mcg', 'units', 'mL'])}",
     "bp": lambda r, _: f"{r.randint(88, 190)}/{r.randint(45, 105)}", "hr": lambda r, _: str(r.randint(48, 130)), "temp": lambda r, _: r.choice([f"{r.randint(970, 1030) / 10}", f"{r.randint(360, 394) / 10}"]),
-    "lab": lambda r, _: r.choice(_LABS), "num": lambda r, _: str(r.randint(1, 99)), "eponym": lambda r, _: r.choice(_EPONYMS), "dx": lambda r, _: r.choice(_DX), "score": lambda r, _: r.choice(_SCORES),
+    "lab": lambda r, _: r.choice(_LABS), "num": lambda r, _: str(r.randint(1, 99)), "eponym": lambda r, v: r.choice(_EPONYMS if r.random() < 0.2 else v.eponyms), "dx": lambda r, _: r.choice(_DX), "score": lambda r, _: r.choice(_SCORES),
 }  # fmt: skip
 
 
@@ -433,15 +433,19 @@ def _list(rng: random.Random, vocabulary: Vocabulary) -> str:
     """Drugs or clinical terms one after the other, as in a list of medications or problems: no identifier in it."""
     lines = []
     for number in range(1, rng.randint(3, 9)):
-        if rng.random() < 0.55:
+        draw = rng.random()
+        if draw < 0.45:
             word = rng.choice(vocabulary.drugs)
             tail = f" {rng.choice([2.5, 5, 10, 20, 25, 40, 81, 100, 500])} {rng.choice(['mg', 'mcg', 'units', 'mg/mL', 'mEq'])} {rng.choice(['daily', 'BID', 'PO q6h', 'qhs prn', 'tid', 'IV', 'po qd', ''])}"
+        elif draw < 0.7:
+            word, tail = rng.choice(vocabulary.eponyms), rng.choice(["", "", " neg", " positive", ", stable", " noted"])
         else:
             word, tail = (
                 " ".join(rng.sample(vocabulary.terms, rng.randint(1, 3))),
                 rng.choice(["", "", ", stable", " (resolved)", ": unchanged", ", s/p"]),
             )
-        word = rng.choice([word, word.title(), word.capitalize(), word.capitalize(), word.upper()])
+        if not 0.45 <= draw < 0.7:  # an eponym keeps its capitals
+            word = rng.choice([word, word.title(), word.capitalize(), word.capitalize(), word.upper()])
         lines.append(rng.choice([f"{number}. ", "- ", "", "* "]) + word + (tail if rng.random() < 0.7 else ""))
     return rng.choice(["\n", "\n", ", ", "; "]).join(lines)
 

@@ -27,7 +27,8 @@ class Vocabulary:
     """Word lists: names as (name, weight) by origin, cities as (name, state), counties, and nicknames by name.
 
     `word_surnames` are surnames that are also ordinary words (Rose, Long, Pain): drawn more often than they occur,
-    because they are what a model misses. `drugs` and `terms` make lines that hold no identifier.
+    because they are what a model misses. `drugs`, `terms` and `eponyms` (of several words) make lines that hold no
+    identifier; `facilities` and `employers` are known ones, by their short names.
     """
 
     given: dict[str, dict[str, Weighted]]
@@ -39,6 +40,9 @@ class Vocabulary:
     word_given: Sequence[str]
     drugs: Sequence[str]
     terms: Sequence[str]
+    eponyms: Sequence[str]
+    facilities: Sequence[str]
+    employers: Sequence[str]
 
     @cached_property
     def home_cities(self) -> list[tuple[str, str]]:
@@ -304,6 +308,8 @@ def organisation(rng: random.Random, vocabulary: Vocabulary, kind: str) -> str:
             return f"{stem} {rng.choice(_HOSPITAL)}" + (
                 f"{rng.choice([', ', ' of ', ' - ', ' at '])}{city(rng, vocabulary)[0]}" if rng.random() < 0.06 else ""
             )
+        case "hospital.short" | "clinic" | "nursing_home" if rng.random() < 0.25:
+            return rng.choice(vocabulary.facilities)
         case "hospital.short":
             full = f"{stem} {rng.choice(_HOSPITAL)}"
             letters = "".join(word[0] for word in full.split() if word[0].isalpha()).upper()
@@ -342,8 +348,10 @@ def organisation(rng: random.Random, vocabulary: Vocabulary, kind: str) -> str:
         case "church":
             return f"{rng.choice(['First ', '', '', 'Our Lady of ', 'New '])}{stem} {rng.choice(_CHURCH)}"
     draw = rng.random()
-    if draw < 0.2:
+    if draw < 0.1:
         return rng.choice(_KNOWN_EMPLOYERS)
+    if draw < 0.2:
+        return rng.choice(vocabulary.employers)
     if draw < 0.28:
         return rng.choice(["City of ", "Town of ", "County of "]) + city(rng, vocabulary)[0]
     if draw < 0.34:
@@ -438,6 +446,9 @@ def street(rng: random.Random, vocabulary: Vocabulary, *, number: bool = True) -
 
 def unit(rng: random.Random) -> str:
     """A flat in an address."""
+    if rng.random() < 0.2:
+        kind = rng.choice(["Trlr #", "Space #", "Fl #", "Lot ##", "#th Fl", "lower flat", "upper flat", "rear house", "Fl # Rear", "basement apt", "Bldg @", "Spc ##"])
+        return people.pattern(rng, kind) if "#" in kind or "@" in kind else kind
     return rng.choice(
         ["Apt ", "Apt. ", "Unit ", "#", "Apartment ", "Ste ", "Suite ", "Lot ", "Bldg "]
     ) + people.pattern(rng, rng.choice(["#", "##", "###", "#@", "@", "##@", "@##"]))
@@ -445,6 +456,10 @@ def unit(rng: random.Random) -> str:
 
 def room(rng: random.Random) -> str:
     """A room or bed that points to a person."""
+    if rng.random() < 0.25:  # without a word that says so, as in lists and between colleagues
+        shape = rng.choice(["###", "####", "###@", "@#", "@##", "#@##", "@-##", "###-@", "##-#", "@-#", "###@-#", "@@##"])
+        text = people.pattern(rng, shape)
+        return text.lower() if rng.random() < 0.15 else text + rng.choice(["", "", "", "", " window", " door", " bed 2"])
     digits = people.pattern(rng, rng.choice(["###", "####", "##", "#@##", "###@", "#-##", "####-#", "###-@"]))
     return rng.choice(
         [
@@ -482,6 +497,9 @@ def room(rng: random.Random) -> str:
             "W",
             "7 East ",
             "North ",
+            "recliner ", "LDRP ", "station ", "Station ", "exam ", "Exam ", "exam room ", "lab ", "Cath ", "CVU ", "Hall bed ", "hallway bed ",
+            "Trauma Bay ", "TRAUMA ", "T-", "Tele ", "pod ", "isolette ", "crib ", "operatory ", "Op ", "theatre ", "Obs ", "Zone ", "cubicle ",
+            "Family Rm ", "conf rm ", "infusion chair ", "Neuro ICU ", "tower ", "stretcher ", "NICU ", "nursery ", "BMT ", "ONC ", "SDU ", "CCU-",
         ]
     ) + rng.choice([digits, digits, people.pattern(rng, rng.choice(["#", "##"]))])
 
