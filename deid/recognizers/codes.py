@@ -406,7 +406,7 @@ RULES = (
     Rule("payer_groups", "HEALTH_PLAN", 0.85, re.compile(r"\b(?:subscriber|member|policy|insured|medicaid|medicare|card)[ \t:#]{1,3}(?P<v>[A-Z]{1,3}[ ]?\d{3,5}(?:[ ]\d{2,5}){1,3})(?![\w-])", re.IGNORECASE)),
     Rule("police_number", "OTHER_ID", 0.8, re.compile(r"\b(?:[Oo]fficer|[Dd]eputy|[Dd]etective|[Tt]rooper|DET\.?|OFC\.?|Ofc\.?|DSN|[Ss]hield|[Uu]nit)[ ](?:[A-Z][.A-Za-z' -]{1,24}[ ])?(?:DSN[ ]|#|badge[ ])(?P<v>\d{2,6})\b")),
     # "AL PTH 9914", "OK-P 30117": a state, a board, a number.
-    Rule("state_license", "LICENSE", 0.75, re.compile(rf"(?<![\w-])(?P<v>(?:{'|'.join(STATES)})(?:[ -][A-Z]{{1,4}})?[ -]?\d{{4,7}})(?![\w-])"), check=lambda m: not re.fullmatch(r"[A-Z]{2} \d{5}", m["v"])),
+    Rule("state_license", "LICENSE", 0.75, re.compile(rf"(?<![\w-])(?P<v>(?:{'|'.join(STATES)})(?:[ -][A-Z]{{1,4}})?[ -]?\d{{4,7}})(?![\w-])"), check=lambda m: not re.fullmatch(r"[A-Z]{2} \d{5}", m["v"]) and (m["v"][:2] not in ("ID", "IN", "OR", "ME", "HI", "OK", "PA", "DE", "OH", "CO") or bool(re.search(r"[ -][A-Z]", m["v"][2:])))),
     Rule("doe", "NAME", 0.8, re.compile(r"(?<![\w-])(?P<v>(?:[A-Z][A-Za-z]{2,12},?[ ])?D(?:OE|oe),?[ ](?:[A-Z][A-Za-z]{2,12}[ ])?\d{1,5})(?![\w-])")),
     Rule("user_with_dot", "USERNAME", 0.8, re.compile(r"\b(?:by|user|as|login|id)[ ](?P<v>[a-z]{2,16}[._][a-z]{2,16}\d{0,3})(?![\w@.])")),
     # "J.R.", "A.C.": a person's initials, unless they shorten something known.

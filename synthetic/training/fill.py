@@ -199,7 +199,7 @@ _MARKED: dict[str, tuple[str, _Value]] = {
     "employer": ("EMPLOYER", _org("employer")), "school": ("EMPLOYER", _org("school")), "church": ("EMPLOYER", _org("church")),
     "city": ("CITY", lambda r, v: values.city(r, v)[0]), "hometown": ("CITY", lambda r, v: values.city(r, v)[0]),
     "county": ("COUNTY", lambda r, v: r.choice(v.counties)), "street": ("STREET", values.street),
-    "unit": ("UNIT", lambda r, _: values.unit(r)), "room": ("UNIT", lambda r, _: values.room(r)), "zip": ("ZIP", _shaped("#####", "#####", "#####-####")),
+    "unit": ("UNIT", lambda r, _: values.unit(r) if r.random() < 0.6 else values.room(r)), "room": ("UNIT", lambda r, _: values.room(r)), "zip": ("ZIP", _shaped("#####", "#####", "#####-####")),
     "date": ("DATE", _date("date")), "dob": ("DATE", _date("dob")), "date.md": ("DATE", _date("date.md")), "date.my": ("DATE", _date("date.my")),
     "date.weekday": ("DATE", _date("date.weekday")), "date.holiday": ("DATE", _date("date.holiday")), "date.range": ("DATE", _date("date.range")),
     "date.spoken": ("DATE", _date("date.spoken")), "datetime": ("DATE", _date("datetime")), "age90": ("AGE", _age90),
