@@ -12,13 +12,14 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
-from deid.lexicon import fold
+from deid.lexicon import flags, fold
 from deid.note import LETTER, UPPER
 from deid.spans import Span
+from deid.vocabulary import EPONYM_HEADS
 
 _DATA = Path(__file__).parent / "data"
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
-_START = re.compile(rf"(?<![\w'’-]){UPPER}(?:{LETTER}|[0-9'’])*")
+_START = re.compile(rf"(?<![\w'’-])(?:{UPPER}(?:{LETTER}|[0-9'’])*|\d{{1,3}}(?:st|nd|rd|th))")
 # Between two words of a phrase: "Swan-Ganz", "St. John's", "Texas A&M", a line's end.
 _GAP = re.compile(r"[ \t]?[-.&/,]?[ \t\n]?&?[ \t]?")
 Phrases = dict[str, list[tuple[str, ...]]]
@@ -49,10 +50,20 @@ def find(text: str, table: Phrases) -> Iterator[tuple[int, int]]:
         if start.start() < done or (choices := table.get(fold(start.group()))) is None:
             continue
         for words in choices:
-            if end := _match(text, start.end(), words):
+            if (end := _match(text, start.end(), words)) and (len(words) > 1 or _alone(text, start.start(), end, words[0])):
                 yield start.start(), end
                 done = end
                 break
+
+
+_ACRONYMS = 5
+_THING_NEXT = re.compile(rf"(?:'s)?[ \t-]+(?:{'|'.join(EPONYM_HEADS)}|stand|scissors|block)\b", re.IGNORECASE)
+
+
+def _alone(text: str, start: int, end: int, word: str) -> bool:
+    """One word is a house only if no thing bears its name (Mayo stand); an acronym needs its capitals (JPS, JPs)."""
+    short = end - start <= _ACRONYMS and not flags(word)
+    return not _THING_NEXT.match(text, end) and (not short or text[start:end].isupper() or text[start:end].istitle())
 
 
 def _match(text: str, end: int, words: Sequence[str]) -> int:

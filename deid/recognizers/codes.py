@@ -24,7 +24,7 @@ _COUNTED_NEXT = re.compile(
     r"[ \t]?(?:mg|mcg|ml|units?|iu\b|copies|cells|colon|cfu|org|/|per\b|k\b|dollars|steps|[a-z]{1,4}/)", re.IGNORECASE
 )
 # What stands alone on a line and is nobody's initials.
-_ABBREVIATIONS = frozenset(
+ABBREVIATIONS = frozenset(
     """
     abd abx adl ahf aki ama amb ams ao aox ap aps arf bka bm bmi bmp bp cad cbc cc ccu chf cmp cns cp cpr csf ct ctl cta cv cva
     cxr dc ddx dka dm dni dnr dob dot dtr dvt dx ecg ed eeg ekg emg ems ent er exp ext fen fh fhx fu fx ga gb gcs gen gi gsw gu
@@ -41,7 +41,7 @@ _ABBREVIATIONS = frozenset(
 )
 _DOTTED = frozenset(
     """us uk md pa po iv im er do rn np or od os ou dc bs ms am pm qd bid tid qid prn npo hs ac pc cc lv rv ef lpn sp ct mri ekg ecg
-    jp gi gu et dt va yo ng id la sc sq ra lm ii st no ny nj ba ma mph ro so ob gyn pt ot ph pr tb uti hiv ice ie eg ad dpm dds dmd bsa usa xyz abc""".split()
+    jp gi gu et dt va yo ng id sc sq ny nj dpm ie eg ob dds dmd bsa usa xyz abc""".split()
 )
 # Between the word and its value: "MRN: ", "MRN # ", "chart number was ", "account no. is ".
 _LINK = (
@@ -386,7 +386,7 @@ RULES = (
         "starred",
         "OTHER_ID",
         0.7,
-        re.compile(r"(?<![\w*~-])(?P<v>(?=[A-Z0-9]{0,10}[*~]?[A-Z0-9]{0,6}\d)[A-Z0-9]{1,12}(?:[*~][A-Z0-9]{1,14}){1,4}|[A-Z]{1,3}\d{2}:\d{3,8}(?:-[A-Z0-9]{1,3})?)(?![\w*~-])"),
+        re.compile(r"(?<![\w*~-])(?P<v>(?=[A-Z0-9]{0,10}[*~]?[A-Z0-9]{0,6}\d)[A-Z0-9]{1,12}(?:[*~][A-Z0-9]{1,14}){1,4}|[A-Z]{1,3}\d{2}:\d{3,8}(?:-[A-Z0-9]{1,3})?|\d{2}:[A-Z]{1,3}\d{5,9})(?![\w*~-])"),
         check=lambda m: sum(c.isdigit() for c in m["v"]) >= 3 and any(c.isalpha() for c in m["v"]),
     ),
     # "HC 55-20-19", "4471-0092-03": groups of digits that are no date and no telephone.
@@ -405,6 +405,8 @@ RULES = (
     Rule("alien_number", "OTHER_ID", 0.85, re.compile(r"(?<![\w])A#?[ ]?(?P<v>\d{3}[ -]\d{3}[ -]\d{3}|(?<=#)\d{8,9}|(?<=# )\d{8,9})(?![\w-])")),
     Rule("payer_groups", "HEALTH_PLAN", 0.85, re.compile(r"\b(?:subscriber|member|policy|insured|medicaid|medicare|card)[ \t:#]{1,3}(?P<v>[A-Z]{1,3}[ ]?\d{3,5}(?:[ ]\d{2,5}){1,3})(?![\w-])", re.IGNORECASE)),
     Rule("police_number", "OTHER_ID", 0.8, re.compile(r"\b(?:[Oo]fficer|[Dd]eputy|[Dd]etective|[Tt]rooper|DET\.?|OFC\.?|Ofc\.?|DSN|[Ss]hield|[Uu]nit)[ ](?:[A-Z][.A-Za-z' -]{1,24}[ ])?(?:DSN[ ]|#|badge[ ])(?P<v>\d{2,6})\b")),
+    # "drives a gray Kia 3EK 9071"
+    Rule("car_plate", "VEHICLE", 0.7, re.compile(r"\b(?:Kia|Honda|Toyota|Ford|Chevy|Chevrolet|Nissan|Hyundai|Mazda|Subaru|Jeep|Dodge|Ram|GMC|Buick|Tesla|Volvo|BMW|Audi|Lexus|Acura|Jetta|Civic|Camry|Corolla|Accord|Tacoma|Tahoe|Odyssey|sedan|truck|van|SUV|minivan|pickup|motorcycle|car)(?:,|[ ][A-Z][a-z]{2,10}|[ ](?:plate|tag|reg|registration))?[ ](?P<v>(?=[A-Z0-9 -]{0,4}\d)(?=[0-9 -]{0,4}[A-Z])[A-Z0-9]{2,4}[ -][A-Z0-9]{2,5})(?![\w-])")),
     # "AL PTH 9914", "OK-P 30117": a state, a board, a number.
     Rule("state_license", "LICENSE", 0.75, re.compile(rf"(?<![\w-])(?P<v>(?:{'|'.join(STATES)})(?:[ -][A-Z]{{1,4}})?[ -]?\d{{4,7}})(?![\w-])"), check=lambda m: not re.fullmatch(r"[A-Z]{2} \d{5}", m["v"]) and (m["v"][:2] not in ("ID", "IN", "OR", "ME", "HI", "OK", "PA", "DE", "OH", "CO") or bool(re.search(r"[ -][A-Z]", m["v"][2:])))),
     Rule("doe", "NAME", 0.8, re.compile(r"(?<![\w-])(?P<v>(?:[A-Z][A-Za-z]{2,12},?[ ])?D(?:OE|oe),?[ ](?:[A-Z][A-Za-z]{2,12}[ ])?\d{1,5})(?![\w-])")),
@@ -412,10 +414,10 @@ RULES = (
     # "J.R.", "A.C.": a person's initials, unless they shorten something known.
     Rule("dotted_initials", "OTHER_ID", 0.5, re.compile(r"(?<![\w.'])(?P<v>[A-Z]\.[ ]?[A-Z]\.(?:[ ]?[A-Z]\.)?)(?![\w'])(?![ ]?[A-Z][a-z])"), check=lambda m: m["v"].replace(".", "").replace(" ", "").lower() not in _DOTTED),
     Rule("relation_initial", "OTHER_ID", 0.7, re.compile(r"\b(?:son|daughter|wife|husband|mother|father|brother|sister|friend|partner|roommate|neighbor|patient|pt|client|peer|boyfriend|girlfriend)[ ](?P<v>[A-Z]\.(?:[ ]?[A-Z]\.)?)(?=[ ](?:[a-z]|$)|[,;)\n])")),
-    Rule("witness_initials", "OTHER_ID", 0.7, re.compile(r"\b(?i:wast(?:e|ed|age)|witness(?:ed)?|dual[ ](?:sign|check|verif)\w*|double[- ]check\w*|co-?sign\w*|second[ ]RN|2nd[ ]RN|verified)\b[^\n.;]{0,24}?[ :](?P<v>[A-Z]{2,3}(?:[ ]?/[ ]?[A-Z]{2,3})?)(?![\w-])"), check=lambda m: not any(w.strip().lower() in _ABBREVIATIONS for w in m["v"].split("/"))),
-    Rule("by_small_initials", "OTHER_ID", 0.6, re.compile(r"\b(?:[Bb]y|[Ss]ent by|[Pp]er|[Ii]nit(?:ials)?:?)[ ](?P<v>[a-z]{2,3})(?=[ ]*(?:\n|$|[01]\d[0-5]\d\b|2[0-3][0-5]\d\b|[.;]))"), check=lambda m: not flags(m["v"]) and m["v"] not in _ABBREVIATIONS and m["v"] not in CLOSED),
+    Rule("witness_initials", "OTHER_ID", 0.7, re.compile(r"\b(?i:wast(?:e|ed|age)|witness(?:ed)?|dual[ ](?:sign|check|verif)\w*|double[- ]check\w*|co-?sign\w*|second[ ]RN|2nd[ ]RN|verified)\b[^\n.;]{0,24}?[ :](?P<v>[A-Z]{2,3}(?:[ ]?/[ ]?[A-Z]{2,3})?)(?![\w-])"), check=lambda m: not any(w.strip().lower() in ABBREVIATIONS for w in m["v"].split("/"))),
+    Rule("by_small_initials", "OTHER_ID", 0.6, re.compile(r"\b(?:[Bb]y|[Ss]ent by|[Pp]er|[Ii]nit(?:ials)?:?)[ ](?P<v>[a-z]{2,3})(?=[ ]*(?:\n|$|[01]\d[0-5]\d\b|2[0-3][0-5]\d\b|[.;]))"), check=lambda m: not flags(m["v"]) and m["v"] not in ABBREVIATIONS and m["v"] not in CLOSED),
     # "peer RS", "Resident AB"; "m.o. / y.y."; "moh/sb" behind the times of dictation
-    Rule("peer_initials", "OTHER_ID", 0.6, re.compile(r"\b(?:[Pp]eer|[Rr]esident|[Rr]oommate|[Cc]lient|[Ss]tudent|[Mm]ember|[Pp]articipant|[Ss]itter|[Aa]ide|[Tt]ech|[Aa]nesthesia)[ ](?P<v>[A-Z]{2,3})(?![\w-])"), check=lambda m: m["v"].lower() not in _ABBREVIATIONS and not flags(m["v"]) & CLINICAL),
+    Rule("peer_initials", "OTHER_ID", 0.6, re.compile(r"\b(?:[Pp]eer|[Rr]esident|[Rr]oommate|[Cc]lient|[Ss]tudent|[Mm]ember|[Pp]articipant|[Ss]itter|[Aa]ide|[Tt]ech|[Aa]nesthesia)[ ](?P<v>[A-Z]{2,3})(?![\w-])"), check=lambda m: m["v"].lower() not in ABBREVIATIONS and not flags(m["v"]) & CLINICAL),
     Rule("small_dotted", "OTHER_ID", 0.5, re.compile(r"(?<![\w.])(?P<v>[a-z]\.[a-z]\.)(?![\w])"), check=lambda m: m["v"].replace(".", "") not in _DOTTED),
     Rule("dictation_marks", "OTHER_ID", 0.7, re.compile(r"(?:(?<=[ \t]{2})|(?<=\d[ ])|(?<=MD )|(?<=\n))(?P<v>[a-z]{2,4}/[a-z]{2,4})(?=[ \t]*(?:\n|$|[ \t]Job|[ \t]\d))"), check=lambda m: not any(flags(part) for part in m["v"].split("/"))),
     Rule("marks_line", "OTHER_ID", 0.75, re.compile(r"(?:^|\n)[ \t]*(?P<v>[A-Z]{2,3}[:/][a-z]{2,3})(?=[ \t])")),
@@ -437,14 +439,14 @@ RULES = (
         "OTHER_ID",
         0.6,
         re.compile(r"\n[ \t]{0,8}(?P<v>[A-Z]{2,3})[ \t]*(?=\s*\Z|\n[ \t]*\n|[ \t]{1,3}(?:[01]\d|2[0-3]):?[0-5]\d[ \t]*(?:\n|\Z)|[ \t]pager\b)"),
-        check=lambda m: m["v"].lower() not in _ABBREVIATIONS,
+        check=lambda m: m["v"].lower() not in ABBREVIATIONS,
     ),
     Rule(
         "signed_initials",
         "OTHER_ID",
         0.7,
         re.compile(r"\b(?:[Ss]igned|[Ii]nitialed|[Cc]osigned|[Cc]o-signed|[Ww]itnessed|[Vv]erified|[Cc]hecked|[Cc]harted|[Ee]ntered|[Ff]iled|[Dd]ictated|[Tt]yped|[Ss]cribed)(?:[ \t]by)?:?[ \t](?P<v>[A-Z]{2,3}(?:[/ :][a-z]{2,3}(?=[ \t]*(?:\n|$|[.;])))?)(?![\w-])"),
-        check=lambda m: m["v"].split()[0].lower() not in _ABBREVIATIONS and not flags(m["v"][:3]) & CLINICAL,
+        check=lambda m: m["v"].split()[0].lower() not in ABBREVIATIONS and not flags(m["v"][:3]) & CLINICAL,
     ),
     # A bare number of eight digits or more, no telephone and no published study, is some record's key.
     Rule(
@@ -468,7 +470,7 @@ def _initials(note: Note) -> Iterator[Span]:
 
     What is also an abbreviation (RV, TN) is taken for initials only if it ends several entries.
     """
-    ends = [match for match in note.finditer(_ENTRY_END) if match["v"].lower() not in _ABBREVIATIONS]
+    ends = [match for match in note.finditer(_ENTRY_END) if match["v"].lower() not in ABBREVIATIONS]
     counts = Counter(match["v"] for match in ends)
     known = {match["v"] for match in note.finditer(_LEGEND) if match["v"][0] == match["n"][0]}
     known |= {word for word, count in counts.items() if count > 2 and not flags(word) & CLINICAL}

@@ -46,7 +46,7 @@ _UNITS = re.compile(
     r"|strength|motor|murmur|systolic|diastolic|holosystolic|sem\b|points?|pain|scale|score|out of|of\b|positive|negative"
     r"|hours?|hrs?|days?|weeks?|wks?|months?|mos?\b|years?|yrs?|minutes?|mins?|seconds?|percent|%|degrees?|inch|fr\b"
     r"|french|gauge|ga\b|vessels?|cores?|nodes?|lymph|bottles?|blood culture|sets?\b|cultures?|swabs?|specimens?|samples?|doses?\b|tabs?\b|pillow|beats|loops?|leads?\b|limbs?|quadrants?|visits?\b|sessions?|margins?|ratio|intensity|power|bilateral|throughout|reflex"
-    r"|inattentive|hyperactive|items?\b|features?|criteria|in (?:the )?(?:all|both|bilateral|upper|lower|right|left|proximal|distal|extremit)|breaths?|bpm|mmhg|people|persons?|patients?|per\b|cranial|nerves\b|N\.?S\b|normal saline|(?!w/)[a-z]?/)",
+    r"|inattentive|hyperactive|items?\b|features?|criteria|in (?:the )?(?:all|both|bilateral|upper|lower|right|left|proximal|distal|extremit)|breaths?|bpm|mmhg|people|persons?|patients?|per\b|cranial|nerves\b|N\.?S\b|normal saline|plates\b|/)",
     re.IGNORECASE,
 )
 _STRENGTH_BEFORE = re.compile(
@@ -63,7 +63,7 @@ _CUE_BEFORE = re.compile(
     r"|effective|ending|prior to|around|circa|early|late|mid|surgery|labs?|echo|ct|mri|cxr|ekg|ecg|x-?ray|note|of|returns?"
     r"|culture[sd]?|drawn|collected|received|signed|edited|updated|reviewed|scheduled|appt|appointment|follow-?up|f/u"
     r"|mon|tue|tues|wed|thu|thur|thurs|fri|sat|sun|(?:mon|tues|wednes|thurs|fri|satur|sun)day|pod ?#? ?\d|hd ?#? ?\d"
-    r"|dos|doa|dod|lnmp|edc|edd|diary|again|fitted|fit|casted|needlestick|injury|accident|mvc|fall|exposure|dd|dt|td|this|next|placed|removed|inserted|completed|filled|refilled|given|done|performed|taken|out|rhogam|vaccine|flu|tdap|shot|booster|changed|level|stopped|ended|ends|off|rtc|recheck|repeat)"
+    r"|dos|doa|dod|lnmp|edc|edd|diary|again|fitted|fit|casted|needlestick|injury|accident|mvc|fall|exposure|dd|dt|td|this|next|placed|removed|inserted|completed|filled|refilled|given|done|performed|taken|out|rhogam|vaccine|flu|tdap|shot|booster|changed|level|stopped|ended|ends|off|rtc|recheck|repeat|corrected|amended|addended|confirmed|dose|(?:moved|rescheduled|postponed|changed|pushed|delayed|extended) to)"
     r"[ \t]{0,2}[:,;(]{0,2}|\b[dt]:|\bdate[a-z ]{0,20}:|[(\[])[ \t]{0,2}$",
     re.IGNORECASE,
 )
@@ -250,14 +250,14 @@ RULES = (
     Rule("weds_day", "DATE", 0.85, _re(rf"\b(?P<v>weds\.?,?{_SPACE}(?:the{_SPACE})?(?:{_DAY}{_ORDINAL}|{_MM}/{_DAY}(?:/\d{{2,4}})?))(?![\w/%])"), only_if=("weds",)),
     # A weekday that is no habit ("every Monday", "Mondays", "Monday and Thursday"), whatever stands before it.
     Rule("weekday_once", "DATE", 0.55, _re(
-        r"(?<![\w/&,-])(?<!, )(?<!and )(?<!or )(?<!every )(?<!Every )(?<!each )(?<!other )(?P<v>(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b(?:[ \t](?:night|morning|afternoon|evening|eve|noon)\b)?)(?![\w/&'-])(?!,[ \t]?(?:and[ \t]|or[ \t])?(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun))(?![ \t](?:and|or|through|thru|to|-|&)[ \t])", 0)),
+        r"(?<![\w/&,-])(?<!, )(?<!and )(?<!or )(?<!every )(?<!Every )(?<!each )(?<!other )(?P<v>(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b(?:[ \t](?:night|morning|afternoon|evening|eve|noon)\b)?)(?![\w/&'-])(?!,[ \t]?(?:and[ \t]|or[ \t])?(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun))(?![ \t](?:and|or|through|thru|to|-|&)[ \t])(?![ \t]fever)", 0)),
     # "bed avail Sat, needs auth", "Wt check Sat at"; not "O2 Sat 94".
     Rule("weekday_short_word", "DATE", 0.55, _re(
         r"(?<=[a-z,;)] )(?<!O2 )(?<!and )(?<!he )(?<!& )(?P<v>Sat|Sun|Wed)\b(?![ \t]?[\d:=%>~/&-])(?![ \t](?:and|of|or|on|was|exposure|block|were|to|burn|in|above|low|decreased|dropp|remain|stable)\b)(?!,[ \t]?(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun))", 0),
         check=lambda m: not re.search(r"(?:O2|oxygen|ox|pulse|SpO2)[ ,]*$", m.string[max(0, m.start() - 12) : m.start()], re.IGNORECASE)),
     # In small letters: these are no words; "sat", "sun" and "wed" need a preposition or a time of day.
     Rule("weekday_small", "DATE", 0.55, _re(
-        r"(?<![\w/&-])(?<!and )(?<!every )(?<!each )(?<!, )(?P<v>mon|tues?|thurs?|fri|(?:mon|tues|wednes|thurs|fri|satur|sun)day)\b\.?(?![\w/&'-])(?!,?[ \t]?(?:and|&|-)?[ \t]?(?:mon|tue|wed|thu|fri|sat|sun))", 0)),
+        r"(?<![\w/&-])(?<!and )(?<!every )(?<!each )(?<!, )(?P<v>(?:mon|tues?|thurs?|fri|(?:mon|tues|wednes|thurs|fri|satur|sun)day)\b(?:[ ](?:night|nite|morning|afternoon|evening|eve|am|pm|noon)\b)?)\.?(?![\w/&'-])(?!,?[ \t]?(?:and|&|-)?[ \t]?(?:mon|tue|wed|thu|fri|sat|sun))", 0)),
     Rule("weekday_small_cue", "DATE", 0.6, _re(
         r"\b(?:(?:on|since|until|til|till|last|next|this|by|from|for|start|starts|starting|due|seen|back|again|out|try|came|fell|appt|call)[ \t](?P<v>sat|sun|wed)(?=[ \t.,;)\n]|$))(?![ \t](?:up|down|on|in|with|for|there|at the|edge)\b)", 0)),
     Rule("weekday_small_part", "DATE", 0.65, _re(r"(?<![\w/&-])(?<!o2 )(?P<v>sat|sun|wed)(?=[ \t](?:night|morning|am|pm|eve|evening|afternoon|noon)\b)", 0)),
@@ -338,7 +338,7 @@ def find(note: Note) -> Iterator[Span]:
 
 _ABBREVIATION = re.compile(r"[A-Z][A-Za-z-]*[A-Z0-9][A-Za-z0-9-]*[ \t:=]*$|[\d%][ \t:,]*$")
 _DAYS_OF_HABIT = re.compile(rf"{_WEEKDAY}/{_WEEKDAY}", re.IGNORECASE)
-_EVERY = re.compile(r"\b(?:every|each|q)[ \t]$", re.IGNORECASE)
+_EVERY = re.compile(r"\b(?:every|each|q)[ \t](?:[A-Za-z]{3,9},?[ \t](?:and[ \t])?){0,2}$", re.IGNORECASE)
 _LETTERS = re.compile(r"[A-Za-z]")
 _WORD_BEFORE = re.compile(r"([A-Za-z]{4,})[ \t]$")
 _FRACTION = re.compile(r"(\d{1,3})/(\d{1,3})")
@@ -350,7 +350,7 @@ def could_be_day(text: str, start: int, end: int) -> bool:
     """
     if _DAYS_OF_HABIT.search(text[max(0, start - 10) : min(len(text), end + 10)]):
         return False
-    if _EVERY.search(text, max(0, start - 10), start):
+    if _EVERY.search(text, max(0, start - 24), start):
         return False
     if not _LETTERS.search(text, start, end) and _UNITS.match(text, end):
         return False

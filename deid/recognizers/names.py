@@ -117,9 +117,14 @@ _EMPLOYER = (
     Rule("employer_header", "EMPLOYER", 0.88, _re(rf"\b(?:[Ee]mployer|EMPLOYER|[Pp]lace of [Ee]mployment|[Ww]orkplace|[Ss]chool|[Cc]ompany)(?:[ \t][Nn]ame)?(?:[ \t]{{0,2}}(?::|\bis\b)[ \t]{{0,2}}|[ \t])(?P<v>{UPPER}[^\n,;.()]{{2,50}})")),
     Rule("company", "EMPLOYER", 0.8, _re(rf"(?<![\w'-])(?P<v>(?:{UPPER}(?:{LETTER}|['&.\-](?={LETTER})){{1,24}},?{SP}(?:(?:and|&|of){SP})?){{1,4}}(?:Inc|LLC|L\.L\.C|Ltd|Corp|Corporation|Company|Industries|Enterprises|Holdings|Partners|LLP|PLC|GmbH|Incorporated|Bros|Brothers|& Co|and Sons|& Sons))\b\.?")),
     Rule("employer_capitals", "EMPLOYER", 0.8, _re(r"\b(?:(?:WORKS?|WORKED|WORKING|EMPLOYED|RETIRED)[ ](?:AT|FOR|BY|FROM|WITH)(?:[ ]THE)?[ ]|(?:FORMER[ ])?EMP(?:LOYER)?:[ \t]{0,3})(?P<v>[A-Z][A-Z&'.-]{1,20}(?:[ ](?!AND\b|IN\b|AS\b|ON\b|FOR\b|WITH\b|UNTIL\b|SINCE\b|DOB\b)[A-Z&][A-Z&'.-]{0,20}){0,4})(?![a-z])")),
+    # "Seagirt Cold Storage", "Outer Banks Seafood Traders": what kind of business, behind a name
+    Rule("business", "EMPLOYER", 0.62, _re(
+        rf"(?<![\w'-])(?P<v>(?P<l>(?:{UPPER}(?:{LETTER}|['&.-](?={LETTER})){{1,20}}(?:'s)?[ ]){{1,3}})(?:(?:and|&)[ ])?(?:Cold Storage|Co-?op|Traders|Seafood|Trucking|Logistics|Roofing|Plumbing|Construction|Landscaping|Bakery|Diner|Restaurant|Grill|Café|Cafe|Pizza|Barbecue|BBQ|Tavern|Brewery|Brewing|Market|Grocery|Foods|Farms?|Dairy|Poultry|Orchards?|Ranch|Mills?|Steel|Foundry|Machine Shop|Machining|Welding|Paving|Concrete|Lumber|Hardware|Motors|Auto Body|Auto Repair|Auto Parts|Auto|Tire|Towing|Freight|Shipping|Shipyard|Airlines|Airways|Hotel|Motel|Resort|Casino|Salon|Barber Shop|Barbershop|Gym|Credit Union|Insurance|Realty|Schools|Public Schools|Schools [Tt]ransportation|Museum|Public Library|Press|Gazette|Studios?|Systems|Solutions|Technologies|Manufacturing|Mfg|Packing|Packaging|Fisheries|Textiles?|Furniture|Apparel|Warehouse|Distribution|Staffing|Security|Janitorial|Cleaners|Cleaning|Contractors?|Contracting|Builders|Energy|Mining|Utilities|Sheet Metal|Works|Iron Works|FD|PD|Fire Dept|Police)\b(?![ \t]*:))"),
+        check=lambda m: any(not is_safe(w) and not is_clinical(w.lower()) and w.lower() not in EPONYMS and w.lower() not in _BUSINESS_NEVER for w in m["l"].split())),
     Rule("school", "EMPLOYER", 0.75, _re(rf"(?<![\w'-])(?P<v>(?:{UPPER}{LETTER}{{1,24}}(?:'s)?\.?{SP}){{1,4}}(?:Elementary|Middle School|High School|School District|Academy|College|University|Preschool|Daycare|Police Department|Fire Department|Correctional Facility|Prison|Penitentiary|Ambulance|Funeral (?:Home|Service)|Mortuary|EMS|Fire (?:& )?Rescue|Union Hall|Congregational|Oxygen|Medical Supply)(?:{SP}(?:School|Service|Church))?|(?:IBEW|UAW|SEIU|UFCW|AFSCME|Teamsters|[A-Z]{{3,7}}){SP}Local{SP}\d{{1,5}})\b")),
 )  # fmt: skip
 
+_BUSINESS_NEVER = frozenset("the his her their my our no per at for with from ice water blood home health social hospital".split())
 _STOP_WORDS = frozenset(
     """
     information phone address date gender sex age birth number id identification mrn dob ssn type status unknown none na
@@ -210,6 +215,8 @@ def find(note: Note) -> Iterator[Span]:
             if _THING_BEFORE.search(text[max(0, match.start() - 16) : match.start()]):
                 continue
             strong = _NAME_HEADER.match(match.group()) is not None
+            if not strong and match["v"].split()[0].isupper() and " is " in match.group().lower():
+                continue  # "Pt is WBAT RLE"
             if bounds := clean_name(text, *match.span("v"), titled=strong):
                 yield Span(*bounds, identifier, score, f"names.{name}")
     for match in note.finditer(_PAIR):
@@ -229,6 +236,9 @@ def find(note: Note) -> Iterator[Span]:
                 continue  # "Trendelenburg tolerated"
             if _could_be_person(word) and not _EPONYM_AFTER.match(text, match.end("v")):
                 yield Span(*match.span("v"), "NAME", 0.6, f"names.{rule_name}")
+    for match in note.finditer(_KIN_OF):
+        if _could_be_person(match["v"]) or not _in_dictionary(match["v"].lower()):
+            yield Span(*match.span("v"), "NAME", 0.6, "names.kin_of")
     for match in note.finditer(_APOSTROPHE):
         if match["v"].lower().replace("'", "") not in ("oclock", "dyouville") and not _EPONYM_AFTER.match(
             text, match.end("v")
@@ -290,7 +300,7 @@ def find(note: Note) -> Iterator[Span]:
             or (flags(match["v"]) & (GIVEN | GIVEN_RARE) and not flags(match["v"]) & CLINICAL)
         ):
             # "Baby Girl Tupou" is how the child is called until it has a name of its own.
-            yield Span(match.start() if match.group()[:5].istitle() else match.start("v"), match.end("v"), "NAME", 0.8, "names.newborn")
+            yield Span(match.start() if match.group()[:4] in ("Baby", "BABY") or match.group()[:2] in ("BB", "BG") else match.start("v"), match.end("v"), "NAME", 0.8, "names.newborn")
     for match in note.finditer(_SPEAKS):
         word = match["v"]
         bits = flags(word)
@@ -357,6 +367,12 @@ _APOSTROPHE = watch(re.compile(rf"(?<![\w'-])(?P<v>[OoDd]'(?:{LETTER}){{4,20}}(?
 _LISTED_PAIR = watch(
     re.compile(rf"(?<![\w'-])(?P<v>(?P<g>{UPPER}[a-z]{{2,14}})[ ](?P<f>{UPPER}[a-z]{{2,18}}))(?![\w'-])")
 )
+# "Tourette's mother", "Sjogren, age 61"
+_KIN_OF = watch(
+    re.compile(
+        rf"(?<![\w'-]){_ONE}(?:'s?[ \t](?:mother|father|mom|dad|wife|husband|son|daughter|sister|brother|parents|family|spouse|partner|aunt|uncle|grandmother|grandfather|caregiver|nurse|daughter-in-law)\b|,[ ](?:age|aged)[ ]\d)"
+    )
+)
 # What only people do, or have done to them; and where only people stand.
 _HUMAN_SUBJECT = watch(
     re.compile(
@@ -377,7 +393,7 @@ _SPEAKS = watch(
 )
 _HUMAN_OBJECT = watch(
     re.compile(
-        rf"\b(?:[Tt]old|[Pp]honed|[Tt]exted|[Pp]aged|[Ee]mailed|[Ss]poke[ \t](?:with|to)|[Tt]alked[ \t](?:with|to)|[Mm]et[ \t]with|[Aa]sked|[Ff]amily[ \t]of|[Pp]arents[ \t]of|[Mm]other[ \t]of|[Ff]ather[ \t]of|[Ww]ife[ \t]of|[Hh]usband[ \t]of|[Dd]/[Ww]|[Dd]iscussed[ \t]with|[Rr]eassured|[Tt]hanked|[Vv]isited|[Cc]ounsell?ed|[Ii]nformed|[Uu]pdated|[Gg]reeted|[Nn]urse|[Rr][Nn]|[Aa]ide|[Tt]ech|[Cc]oach|[Cc]hef|[Jj]udge|[Oo]fficer|[Pp]astor|[Rr]abbi|[Ii]mam|[Cc]haplain)[ \t]{_ONE}(?![\w'-])"
+        rf"\b(?:[Tt]old|[Tt]ell|[Rr]emind(?:ed)?|[Pp]hone[d ]?|[Pp]honed|[Tt]exted|[Pp]aged|[Ee]mailed|[Ss]poke[ \t](?:with|to)|[Tt]alked[ \t](?:with|to)|[Mm]et[ \t]with|[Aa]sked|[Ff]amily[ \t]of|[Pp]arents[ \t]of|[Mm]other[ \t]of|[Ff]ather[ \t]of|[Ww]ife[ \t]of|[Hh]usband[ \t]of|[Dd]/[Ww]|[Dd]iscussed[ \t]with|[Rr]eassured|[Tt]hanked|[Vv]isited|[Cc]ounsell?ed|[Ii]nformed|[Uu]pdated|[Gg]reeted|[Nn]urse|[Rr][Nn]|[Aa]ide|[Tt]ech|[Cc]oach|[Cc]hef|[Jj]udge|[Oo]fficer|[Pp]astor|[Rr]abbi|[Ii]mam|[Cc]haplain)[ \t]{_ONE}(?![\w'-])"
     )
 )
 

@@ -18,7 +18,7 @@ from threadpoolctl import ThreadpoolController
 
 from deid.lexicon import CLINICAL, GIVEN, SURNAME, WORD, flags, is_safe
 from deid.note import LETTER, UPPER
-from deid.recognizers.codes import REFERENCE
+from deid.recognizers.codes import ABBREVIATIONS, REFERENCE
 from deid.recognizers.common import ClinicalRecognizer
 from deid.recognizers.dates import could_be_day
 from deid.recognizers.names import clean_name
@@ -300,7 +300,11 @@ def needed(text: str, label: str, *, few_capitals: bool, many_capitals: bool = F
     words = text.split()
     lower = text.islower() and not few_capitals  # in a note with capitals a name has them
     if label == "CODE":
-        return 0.85 if _NO_CODE.fullmatch(text) else 0.0 if any(c.isdigit() for c in text) else 0.4
+        if _NO_CODE.fullmatch(text):
+            return 0.85
+        if any(c.isdigit() for c in text):
+            return 0.0
+        return 0.8 if text.lower() in ABBREVIATIONS or flags(text) & CLINICAL else 0.4
     if label == "DAY":
         if text.lower() in _VERBS_TOO or not _DAY_LIKE.search(text):
             return 2.0  # a bare year or number is no identifier
