@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
-from deid.lexicon import flags, fold
+from deid.lexicon import fold
 from deid.note import LETTER, UPPER
 from deid.spans import Span
 from deid.vocabulary import EPONYM_HEADS
@@ -29,6 +29,12 @@ def lines(name: str) -> list[str]:
     """The phrases of a list as they are written."""
     text = (_DATA / f"{name}.txt").read_text(encoding="utf-8")
     return [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+
+
+@cache
+def words(name: str) -> frozenset[str]:
+    """The single words of a list in lower case."""
+    return frozenset(line.lower() for line in lines(name))
 
 
 @cache
@@ -56,14 +62,21 @@ def find(text: str, table: Phrases) -> Iterator[tuple[int, int]]:
                 break
 
 
-_ACRONYMS = 5
-_THING_NEXT = re.compile(rf"(?:'s)?[ \t-]+(?:{'|'.join(EPONYM_HEADS)}|stand|scissors|block)\b", re.IGNORECASE)
+@cache
+def _acronyms() -> dict[str, str]:
+    """The single words of the lists with more capitals than the first, by their folded form: UCSF, UConn."""
+    words = [line for name in ("facilities", "employers") for line in lines(name) if " " not in line]
+    return {fold(word): word for word in words if not word[1:].islower()}
+
+
+_THING_NEXT = re.compile(rf"(?:'s)?[ \t-]+(?:{'|'.join(EPONYM_HEADS)}|stand|scissors|block|chemo\w*|regimen|cycles?|x[ ]?\d)\b", re.IGNORECASE)
 
 
 def _alone(text: str, start: int, end: int, word: str) -> bool:
-    """One word is a house only if no thing bears its name (Mayo stand); an acronym needs its capitals (JPS, JPs)."""
-    short = end - start <= _ACRONYMS and not flags(word)
-    return not _THING_NEXT.match(text, end) and (not short or text[start:end].isupper() or text[start:end].istitle())
+    """One word is a house only if no thing bears its name ("Mayo stand", "CVS: RRR"); an acronym needs its own capitals."""
+    if _THING_NEXT.match(text, end) or text[end : end + 1] == ":":
+        return False
+    return (spelt := _acronyms().get(word)) is None or text[start:end] == spelt
 
 
 def _match(text: str, end: int, words: Sequence[str]) -> int:

@@ -260,7 +260,7 @@ RULES = (
         r"(?<![\w/&-])(?<!and )(?<!every )(?<!each )(?<!, )(?P<v>(?:mon|tues?|thurs?|fri|(?:mon|tues|wednes|thurs|fri|satur|sun)day)\b(?:[ ](?:night|nite|morning|afternoon|evening|eve|am|pm|noon)\b)?)\.?(?![\w/&'-])(?!,?[ \t]?(?:and|&|-)?[ \t]?(?:mon|tue|wed|thu|fri|sat|sun))", 0)),
     Rule("weekday_small_cue", "DATE", 0.6, _re(
         r"\b(?:(?:on|since|until|til|till|last|next|this|by|from|for|start|starts|starting|due|seen|back|again|out|try|came|fell|appt|call)[ \t](?P<v>sat|sun|wed)(?=[ \t.,;)\n]|$))(?![ \t](?:up|down|on|in|with|for|there|at the|edge)\b)", 0)),
-    Rule("weekday_small_part", "DATE", 0.65, _re(r"(?<![\w/&-])(?<!o2 )(?P<v>sat|sun|wed)(?=[ \t](?:night|morning|am|pm|eve|evening|afternoon|noon)\b)", 0)),
+    Rule("weekday_small_part", "DATE", 0.65, _re(r"(?<![\w/&-])(?<!o2 )(?P<v>(?:sat|sun|wed)[ \t](?:night|nite|morning|am|pm|eve|evening|afternoon|noon))\b", 0)),
     Rule("line_end_sat", "DATE", 0.5, _re(r"(?<=['a-z] )(?<!o2 )(?<!ox )(?<!he )(?<!pt )(?<!nt )(?<!and )(?<!spo2 )(?P<v>sat|sun|wed)(?=[ \t]*(?:\n|$))", 0)),
     # The days of feasts as hurried hands write them.
     Rule("holiday_lower", "DATE", 0.7, _re(
