@@ -292,7 +292,11 @@ class Names:
             if capitals:
                 comma = words.text[words.ends[run.members[0]]] == ","
                 return not shouted or comma or words.person_signs(run.first, run.last)
-            return strong or (words.few_capitals and not any(t.share < 0.1 and not t.free for t in traits))
+            # "hand, will s", "will s hand": in the order or with the initial of a name, though each word is an ordinary one
+            ordered = words.text[words.ends[run.members[0]]] == "," or run.last - run.first + 1 > len(run.members)
+            return strong or (
+                words.few_capitals and (ordered or not any(t.share < 0.1 and not t.free for t in traits))
+            )
         i = run.members[0]
         roles = {role for n, role in hits[i] if n == run.person}
         if run.letters and words.raw[i][0].isupper() and words.low[i] not in NEVER_ALONE:
@@ -335,6 +339,11 @@ class Names:
     def _initials(self, words: Words) -> Iterator[Span]:
         """ "Pt M.G. was seen", "initials MG"."""
         text = words.text
+        ends = {(form[0], form[-1]) for form in self._initial_forms if form.isalpha()}
+        for match in _BEFORE_BIRTH.finditer(text) if ends else ():
+            letters = match["v"].upper()
+            if (letters[0], letters[-1]) in ends:  # the middle one may be of a name that the table does not know
+                yield Span(*match.span("v"), "OTHER_ID", 1.0, "known.initials", "@patient")
         for form in self._initial_forms:
             at = text.find(form)
             while at >= 0:
@@ -358,6 +367,7 @@ def _weight(run: _Run) -> tuple[int, int, int]:
     return len(run.members), run.letters, -run.person
 
 
+_BEFORE_BIRTH = re.compile(r"(?<![\w.])(?P<v>[A-Za-z]{2,3})(?=[, (]{1,3}(?:d\.?o\.?b|mrn)\b)", re.IGNORECASE)
 _INITIALS = re.compile(
     r"\b(?P<c>[Ii]nitials|INITIALS|[Pp]t|[Pp]atient|PATIENT|PT|[Mm]r|[Mm]rs|[Mm]s)\b[.:]?[ \t]{1,2}$"
 )
