@@ -510,7 +510,7 @@ def deid_train(
     carrier: Annotated[
         Path | None, typer.Option(help="Notes of your own whose identifiers are placeholders, to train on as well.")
     ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="How often each template is filled.")] = 30,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each template is filled.")] = 20,
     patients: Annotated[int, typer.Option(min=1, help="Patients of the synthetic hospital to train on.")] = 120,
     seed: int = 1, as_json: AsJson = False,
 ) -> None:  # fmt: skip

@@ -26,7 +26,9 @@ from deid.known import KnownPatients, load_patient_table  # noqa: E402
 from deid.statistics import clopper_pearson  # noqa: E402
 
 
-def _masked(detector: Detector, notes: pl.DataFrame, gold: dict[str, list[tuple[int, int, str]]]) -> dict[str, Counter[str]]:
+def _masked(
+    detector: Detector, notes: pl.DataFrame, gold: dict[str, list[tuple[int, int, str]]]
+) -> dict[str, Counter[str]]:
     texts, patients = notes["text"].to_list(), notes["patient_id"].to_list()
     counts: dict[str, Counter[str]] = {}
     for note, text, spans in zip(notes["note_id"], texts, detector.detect(texts, patients=patients), strict=True):
@@ -72,7 +74,9 @@ def main() -> None:
         print(f"{kind:16} {n:6} {masked / n:8.4f} {blind[kind]['masked'] / n:8.4f}")
         total.update(n=n, given=masked, blind=blind[kind]["masked"])
     low, high = clopper_pearson(total["given"], total["n"])
-    print(f"{'all':16} {total['n']:6} {total['given'] / total['n']:8.4f} {total['blind'] / total['n']:8.4f}   given: 95% interval {low:.4f}-{high:.4f}")
+    print(
+        f"{'all':16} {total['n']:6} {total['given'] / total['n']:8.4f} {total['blind'] / total['n']:8.4f}   given: 95% interval {low:.4f}-{high:.4f}"
+    )
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ _LEFT = re.compile(rf"(?:(?<=^)|(?<=[\s(\[/:]))(?P<w>{_WORD})[ ]$")
 _LEFT_COMMA = re.compile(rf"(?:^|\n)[ \t]*(?P<w>{_WORD}),[ ]$")
 _INITIAL = re.compile(rf"[ ]{LETTER}\.(?!\w)|[ ]{UPPER}(?=[ ,.;)\n]|$)(?![ ]\d)")
 _NICK = re.compile(rf"[ ][\"“'(]{_WORD}[\"”')][ ]{_WORD}(?![\w'])")
-_SUFFIX = re.compile(r",?[ ](?:Jr|Sr|II|III|IV)\b\.?")
+_SUFFIX = re.compile(r",?[ ](?:Jr|Sr|JR|SR|II|III|IV)\b\.?")
+_DEGREE_CAPS = re.compile(r"[ ](?:MD|DO|NP|RN|PA|PA-C|CRNA|PHD|DDS|APRN)\b")
 _PARTICLE = re.compile(
     rf"[ ](?:de(?:[ ](?:los|las|la))?|del|van(?:[ ]der)?|von|da|dos|das|bin|bint|al|el|der|ten|ter)[ ]{_WORD}(?![\w'])"
 )
@@ -91,7 +92,10 @@ def _right(text: str, end: int) -> int:
         end = match.end()
     for _ in range(3):
         if text[end - 1].isupper() and text[max(0, end - 4) : end].isupper():
-            break  # in capitals every next word has a capital
+            # In capitals every next word has a capital; a degree without a comma is read as a part of the name.
+            more = _SUFFIX.match(text, end) or _DEGREE_CAPS.match(text, end)
+            end = more.end() if more else end
+            break
         match = _RIGHT.match(text, end)
         if match and _joins(match["w"]) and not (is_safe(match["w"]) and flags(match["w"]) & CLINICAL):
             end = match.end("w")

@@ -27,6 +27,7 @@ from deid.spans import Span, merge
 from deid.vocabulary import STATES
 from deid.words import NEVER_ALONE, TITLES, Words, alone, distance, trait, unknown
 
+_SAID = 0.8  # a title, a relative, a label stood beside it
 _SURE = 0.65  # spans found with less confidence are not carried further
 _SCORE = 0.58
 _SLIP = 0.55
@@ -76,6 +77,7 @@ class _Found(NamedTuple):
     near: _Near
     phrases: dict[tuple[str, ...], str]
     lengths: dict[str, tuple[int, ...]]
+    said: frozenset[str]  # words that a title, a relative or a label said to be a name
 
 
 def link(
@@ -122,14 +124,16 @@ def _carried(low: str, score: float) -> bool:
         return False
     if (len(low) == 2 and score < 0.85) or lexicon.flags(low) & (lexicon.NATION | lexicon.STATE):
         return False  # "Li" is a metal too, and a country is no name
-    # An eponym is somebody's name only where a title or the like said so.
-    return (facts.free or facts.share >= 0.1) and (not facts.eponym or score >= 0.8)
+    # An eponym or an ordinary word ("Patience") is somebody's name only where a title or the like said so.
+    plain = facts.free or facts.share >= 0.1
+    return (plain or (score >= _SAID and not facts.clinical)) and (not facts.eponym or score >= _SAID)
 
 
 def _collect(notes: Iterable[tuple[Words, Sequence[Span]]]) -> _Found:
     names: dict[str, str] = {}
     phrases: dict[tuple[str, ...], str] = {}
     initials: set[str] = set()
+    said: set[str] = set()
     for words, spans in notes:
         for span in spans:
             if span.score < _SURE:
@@ -141,6 +145,8 @@ def _collect(notes: Iterable[tuple[Words, Sequence[Span]]]) -> _Found:
                     # A patient's own name wins over a clinician's of the same spelling.
                     if _carried(low, span.score) and names.get(low) != "NAME":
                         names[low] = span.identifier
+                    if span.score >= _SAID and low in names and words.capital(i):
+                        said.add(low)
             elif span.identifier in _PHRASES or span.identifier in _NUMBERS:
                 form = tuple(words.low[i] for i in _inside(words, span))
                 if span.identifier == "CITY" and form and form[-1].upper() in STATES:
@@ -155,7 +161,7 @@ def _collect(notes: Iterable[tuple[Words, Sequence[Span]]]) -> _Found:
     for form in phrases:
         lengths.setdefault(form[0], set()).add(len(form))
     longest_first = {first: tuple(sorted(sizes, reverse=True)) for first, sizes in lengths.items()}
-    return _Found(names, frozenset(initials), near, phrases, longest_first)
+    return _Found(names, frozenset(initials), near, phrases, longest_first, frozenset(said))
 
 
 def _phrase_carried(form: tuple[str, ...], identifier: str) -> bool:
@@ -180,7 +186,7 @@ def _everywhere(words: Words, found: _Found) -> Iterator[Span]:
         if low in lengths:
             yield from _phrase_at(words, i, found)
         if low in names:
-            if alone(words, i, sure=False):
+            if alone(words, i, sure=low in found.said and not trait(low).clinical):
                 start, end = _with_initials(words, i, found.initials)
                 yield Span(start, end, names[low], _SCORE, "linking.name")
         elif low in slips and (words.raw[i][0].isupper() or words.few_capitals):

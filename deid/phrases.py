@@ -56,7 +56,9 @@ def find(text: str, table: Phrases) -> Iterator[tuple[int, int]]:
         if start.start() < done or (choices := table.get(fold(start.group()))) is None:
             continue
         for words in choices:
-            if (end := _match(text, start.end(), words)) and (len(words) > 1 or _alone(text, start.start(), end, words[0])):
+            if (end := _match(text, start.end(), words)) and (
+                len(words) > 1 or _alone(text, start.start(), end, words[0])
+            ):
                 yield start.start(), end
                 done = end
                 break
@@ -69,7 +71,10 @@ def _acronyms() -> dict[str, str]:
     return {fold(word): word for word in words if not word[1:].islower()}
 
 
-_THING_NEXT = re.compile(rf"(?:'s)?[ \t-]+(?:{'|'.join(EPONYM_HEADS)}|stand|scissors|block|chemo\w*|regimen|cycles?|x[ ]?\d)\b", re.IGNORECASE)
+_THING_NEXT = re.compile(
+    rf"(?:'s)?[ \t-]+(?:{'|'.join(EPONYM_HEADS)}|stand|scissors|block|chemo\w*|regimen|cycles?|x[ ]?\d)\b",
+    re.IGNORECASE,
+)
 
 
 def _alone(text: str, start: int, end: int, word: str) -> bool:
@@ -107,7 +112,5 @@ def outside_eponyms(text: str, spans: list[Span]) -> list[Span]:
     return [
         span
         for span in spans
-        if not (
-            span.recognizer.startswith(_WEAK) and any(a <= span.start and span.end <= b for a, b in eponyms)
-        )
+        if not (span.recognizer.startswith(_WEAK) and any(a <= span.start and span.end <= b for a, b in eponyms))
     ]

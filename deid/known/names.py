@@ -294,9 +294,7 @@ class Names:
                 return not shouted or comma or words.person_signs(run.first, run.last)
             # "hand, will s", "will s hand": in the order or with the initial of a name, though each word is an ordinary one
             ordered = words.text[words.ends[run.members[0]]] == "," or run.last - run.first + 1 > len(run.members)
-            return strong or (
-                words.few_capitals and (ordered or not any(t.share < 0.1 and not t.free for t in traits))
-            )
+            return strong or (words.few_capitals and (ordered or not any(t.share < 0.1 and not t.free for t in traits)))
         i = run.members[0]
         roles = {role for n, role in hits[i] if n == run.person}
         if run.letters and words.raw[i][0].isupper() and words.low[i] not in NEVER_ALONE:

@@ -62,7 +62,14 @@ RULES = (
         ),
     ),
     # "F    91    DOB 17.02.1933", "hospice # 24-1190, 91f, died"
-    Rule("sex_before", "AGE", 0.8, re.compile(rf"(?:^|\n|[ \t|,])(?:F|M|Female|Male|FEMALE|MALE)[ \t,|/]{{1,6}}(?P<v>{_OVER})(?=[ \t]{{2,}}|[ \t]*(?:\n|$|DOB|\||y))")),
+    Rule(
+        "sex_before",
+        "AGE",
+        0.8,
+        re.compile(
+            rf"(?:^|\n|[ \t|,])(?:F|M|Female|Male|FEMALE|MALE)[ \t,|/]{{1,6}}(?P<v>{_OVER})(?=[ \t]{{2,}}|[ \t]*(?:\n|$|DOB|\||y))"
+        ),
+    ),
     Rule("sex_small", "AGE", 0.75, re.compile(rf"(?<![\w./-])(?P<v>{_OVER})[fm](?=[,;. \n])(?![ ]\d)")),
     Rule("age_label", "AGE", 0.93, re.compile(rf"\bage[ \t/:=|.()a-z]{{1,14}}(?P<v>{_OVER})(?![\d%.])", re.IGNORECASE)),
     Rule("before_unit", "AGE", 0.95, re.compile(rf"(?<![\d.,/])(?P<v>{_OVER}){_AFTER}", re.IGNORECASE)),
@@ -105,7 +112,14 @@ RULES = (
         only_if=("ninety", "hundred"),
     ),
     # "At ninety-six she was still keeping her garden", "Jadwiga (maiden Kos), 92, widow of"
-    Rule("at_age_subject", "AGE", 0.85, re.compile(rf"\b[Aa]t[ \t](?P<v>{_OVER}|{_OVER_WORD})[, \t]{{1,2}}(?:he|she|they|I|my|his|her)\b", re.IGNORECASE)),
+    Rule(
+        "at_age_subject",
+        "AGE",
+        0.85,
+        re.compile(
+            rf"\b[Aa]t[ \t](?P<v>{_OVER}|{_OVER_WORD})[, \t]{{1,2}}(?:he|she|they|I|my|his|her)\b", re.IGNORECASE
+        ),
+    ),
     Rule(
         "apposition",
         "AGE",

@@ -410,7 +410,8 @@ RULES = (
     # "AL PTH 9914", "OK-P 30117": a state, a board, a number.
     Rule("state_license", "LICENSE", 0.75, re.compile(rf"(?<![\w-])(?P<v>(?:{'|'.join(STATES)})(?:[ -][A-Z]{{1,4}})?[ -]?\d{{4,7}})(?![\w-])"), check=lambda m: not re.fullmatch(r"[A-Z]{2} \d{5}", m["v"]) and (m["v"][:2] not in ("ID", "IN", "OR", "ME", "HI", "OK", "PA", "DE", "OH", "CO") or bool(re.search(r"[ -][A-Z]", m["v"][2:])))),
     Rule("doe", "NAME", 0.8, re.compile(r"(?<![\w-])(?P<v>(?:[A-Z][A-Za-z]{2,12},?[ ])?D(?:OE|oe),?[ ](?:[A-Z][A-Za-z]{2,12}[ ])?\d{1,5})(?![\w-])")),
-    Rule("user_with_dot", "USERNAME", 0.8, re.compile(r"\b(?:by|user|as|login|id)[ ](?P<v>[a-z]{2,16}[._][a-z]{2,16}\d{0,3})(?![\w@.])")),
+    Rule("user_with_dot", "USERNAME", 0.8, re.compile(r"\b(?:by|user|as|login|[Pp]ortal ID|id)[ :](?P<v>[a-z]{2,16}[._][a-z]{2,16}(?:[._+]?[a-z0-9]{1,8}){0,2})(?![\w@.])")),
+    Rule("lettered_job", "OTHER_ID", 0.7, re.compile(r"\b(?:JOB|[Jj]ob|[Bb]racelet says|[Bb]and says|[Tt]ag)[ #:]{1,3}(?P<v>(?=[A-Z-]{0,14}[ ]?\d)[A-Z-]{0,14}[ ]?\d{3,8}(?:[·.-][A-Z0-9]{1,3})?)(?![\w])")),
     # "J.R.", "A.C.": a person's initials, unless they shorten something known.
     Rule("dotted_initials", "OTHER_ID", 0.5, re.compile(r"(?<![\w.'])(?P<v>[A-Z]\.[ ]?[A-Z]\.(?:[ ]?[A-Z]\.)?)(?![\w'])(?![ ]?[A-Z][a-z])"), check=lambda m: m["v"].replace(".", "").replace(" ", "").lower() not in _DOTTED),
     Rule("relation_initial", "OTHER_ID", 0.7, re.compile(r"\b(?:son|daughter|wife|husband|mother|father|brother|sister|friend|partner|roommate|neighbor|patient|pt|client|peer|boyfriend|girlfriend)[ ](?P<v>[A-Z]\.(?:[ ]?[A-Z]\.)?)(?=[ ](?:[a-z]|$)|[,;)\n])")),
@@ -420,7 +421,11 @@ RULES = (
     Rule("peer_initials", "OTHER_ID", 0.6, re.compile(r"\b(?:[Pp]eer|[Rr]esident|[Rr]oommate|[Cc]lient|[Ss]tudent|[Mm]ember|[Pp]articipant|[Ss]itter|[Aa]ide|[Tt]ech|[Aa]nesthesia)[ ](?P<v>[A-Z]{2,3})(?![\w-])"), check=lambda m: m["v"].lower() not in ABBREVIATIONS and not flags(m["v"]) & CLINICAL),
     Rule("small_dotted", "OTHER_ID", 0.5, re.compile(r"(?<![\w.])(?P<v>[a-z]\.[a-z]\.)(?![\w])"), check=lambda m: m["v"].replace(".", "") not in _DOTTED),
     Rule("dictation_marks", "OTHER_ID", 0.7, re.compile(r"(?:(?<=[ \t]{2})|(?<=\d[ ])|(?<=MD )|(?<=\n))(?P<v>[a-z]{2,4}/[a-z]{2,4})(?=[ \t]*(?:\n|$|[ \t]Job|[ \t]\d))"), check=lambda m: not any(flags(part) for part in m["v"].split("/"))),
-    Rule("marks_line", "OTHER_ID", 0.75, re.compile(r"(?:^|\n)[ \t]*(?P<v>[A-Z]{2,3}[:/][a-z]{2,3})(?=[ \t])")),
+    Rule("marks_line", "OTHER_ID", 0.75, re.compile(r"(?:^|\n)[ \t]*(?P<v>[A-Z]{2,3}[:/](?:[a-z]{2,3}(?=[ \t]|\n|\Z)|[A-Z]{1,3}\d(?=[ \t]*(?:\n|\Z))))")),
+    Rule("dictated_marks", "OTHER_ID", 0.75, re.compile(r"\b(?:[Dd]ict|[Tt]rans|[Tt]yped|[Ii]nit)[a-z]{0,6}\.?:[ \t]{0,3}(?P<v>[A-Za-z]{2,4}(?:[/:][A-Za-z]{2,4})?)(?=[ \t]*(?:\n|\Z|[ \t]{2}|[DT][: ]))"), check=lambda m: not flags(m["v"].split("/")[0])),
+    # "witnesses: FK, ADM."; "(KB/OT)"; "two RN check AB + NV"
+    Rule("initials_list", "OTHER_ID", 0.65, re.compile(r"(?:\b(?:[Ww]itness(?:es|ed by)?|RNs?|[Cc]ounted|[Cc]heck(?:ed)?(?: by)?|[Ii]nitial(?:s|ed))[ :(]{1,3}|[Rr]ecount ok, )(?P<v>[A-Z]{2,3}(?:[ ]?[/,&+][ ]?[A-Z]{2,3}){1,2})(?![\w-])"), check=lambda m: not all(w in ABBREVIATIONS for w in re.split(r"[ /,&+]+", m["v"].lower()))),
+    Rule("bracketed_initials", "OTHER_ID", 0.6, re.compile(r"(?:RN|LPN|CNA|MD|DO|NP)[ ]\((?P<v>[A-Z]{2,3})\)")),
     # Spelled out by someone who dictates: "six six one nine four".
     Rule("spoken_digits", "OTHER_ID", 0.6, re.compile(rf"\b(?P<v>{_DIGIT_WORD}(?:[ ,-]{{1,2}}{_DIGIT_WORD}){{4,15}})\b", re.IGNORECASE)),
     # A bare number of seven digits; of six where nothing says that it is counted.

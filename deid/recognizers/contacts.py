@@ -76,7 +76,7 @@ RULES = (
         "URL",
         0.85,
         re.compile(
-            r"(?<![\w@.-])(?P<v>(?:[A-Za-z0-9][A-Za-z0-9-]{0,62}\.){1,5}(?:com|org|net|edu|gov|mil|info|health|io|care|us|co\.uk|biz|ru|de|fr|uk|ca|au|jp|cn)"
+            r"(?<![\w@.-])(?P<v>(?:[A-Za-z0-9][A-Za-z0-9-]{0,62}\.){1,5}(?:com|org|net|edu|gov|mil|info|health|io|care|us|co\.uk|biz|ru|de|fr|uk|ca|au|jp|cn|example|test|app|dev|me|tv|clinic|life|online|shop|site|store|xyz)"
             r"(?:/[^\s<>\"'\])}]{0,300})?)(?![\w@-])(?!\.\w)",
             re.IGNORECASE,
         ),

@@ -75,8 +75,14 @@ _SCALES = frozenset((2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 20, 21, 24, 25, 27, 28, 3
 _SECOND = re.compile(r"/(\d{1,2})")
 _LINE_START = re.compile(r"(?:^|\n)[ \t]{0,4}(?:[-*•][ \t]{0,2})?$")
 # "4/22", "9/17": no scale and hardly a count has so many steps.
-_COUNT_BEFORE = re.compile(r"\b(?:nodes?|lymph|cores?|margins?|items?|score[ds]?|questions?|positive|involving|in|of|bp|pressure|vision|acuity|ratio)[ \t]{0,2}[:(]?[ \t]{0,2}$", re.IGNORECASE)
-_STARTED = re.compile(r"\b(?:started|stopped|began|begun|resumed|held|changed|switched|completed|finished|received|got|had|s/p|first|second|last|prior)[ \t][A-Za-z-]{3,20}[ \t]$", re.IGNORECASE)
+_COUNT_BEFORE = re.compile(
+    r"\b(?:nodes?|lymph|cores?|margins?|items?|score[ds]?|questions?|positive|involving|in|of|bp|pressure|vision|acuity|ratio)[ \t]{0,2}[:(]?[ \t]{0,2}$",
+    re.IGNORECASE,
+)
+_STARTED = re.compile(
+    r"\b(?:started|stopped|began|begun|resumed|held|changed|switched|completed|finished|received|got|had|s/p|first|second|last|prior)[ \t][A-Za-z-]{3,20}[ \t]$",
+    re.IGNORECASE,
+)
 _LIST_BEFORE = re.compile(
     r"\d{1,2}/\d{1,2}(?:/\d{2,4})?[ \t]{0,2}(?:,|-|and|&|to|through|thru|or)[ \t]{0,2}$", re.IGNORECASE
 )
@@ -305,7 +311,9 @@ RULES = (
 )  # fmt: skip
 
 
-_PLAIN_PARTIAL = watch(re.compile(rf"(?<![\w/.%+-])(?<![^\d.]\d[ ])(?P<v>(?P<m>{_MM})/{_DAY})(?![\w/%+])(?!\.\d)(?!-\d)"))
+_PLAIN_PARTIAL = watch(
+    re.compile(rf"(?<![\w/.%+-])(?<![^\d.]\d[ ])(?P<v>(?P<m>{_MM})/{_DAY})(?![\w/%+])(?!\.\d)(?!-\d)")
+)
 _GRADE = re.compile(r"[0-5]/5|([1-9])/\1")  # strength, "2/2"
 _MONTH_NUMBER = re.compile(r"(\d{1,2})[/-]\d{1,2}|\d{4}-(\d\d)-\d\d")
 _MONTH_NAME = re.compile(_MONTH, re.IGNORECASE)

@@ -125,7 +125,9 @@ _EMPLOYER = (
     Rule("school", "EMPLOYER", 0.75, _re(rf"(?<![\w'-])(?P<v>(?:{UPPER}{LETTER}{{1,24}}(?:'s)?\.?{SP}){{1,4}}(?:Elementary|Middle School|High School|School District|Academy|College|University|Preschool|Daycare|Police Department|Fire Department|Correctional Facility|Prison|Penitentiary|Ambulance|Funeral (?:Home|Service)|Mortuary|EMS|Fire (?:& )?Rescue|Union Hall|Congregational|Oxygen|Medical Supply)(?:{SP}(?:School|Service|Church))?|(?:IBEW|UAW|SEIU|UFCW|AFSCME|Teamsters|[A-Z]{{3,7}}){SP}Local{SP}\d{{1,5}})\b")),
 )  # fmt: skip
 
-_BUSINESS_NEVER = frozenset("the his her their my our no per at for with from ice water blood home health social hospital".split())
+_BUSINESS_NEVER = frozenset(
+    "the his her their my our no per at for with from ice water blood home health social hospital".split()
+)
 _STOP_WORDS = frozenset(
     """
     information phone address date gender sex age birth number id identification mrn dob ssn type status unknown none na
@@ -282,6 +284,10 @@ def find(note: Note) -> Iterator[Span]:
         parts = match["l"].split("-")
         if all(map(_is_name, parts)) and (len(parts) > 1 or name_share(match["l"]) >= 0.5 or _is_unknown(match["l"])):
             yield Span(*match.span("v"), "NAME", 0.6, "names.last_initial")
+    for match in note.finditer(_FIRST_INITIAL):
+        first = match["g"].lower()
+        if name_share(first) >= 0.5 and flags(first) & GIVEN and first not in _REPORTS:
+            yield Span(*match.span("v"), "NAME", 0.55, "names.first_initial")
     for match in note.finditer(_CAPS_LAST_INITIAL):
         if _is_name(match["l"]) and name_share(match["l"]) >= 0.5:
             yield Span(*match.span("v"), "NAME", 0.58, "names.capitals_last_initial")
@@ -298,8 +304,10 @@ def find(note: Note) -> Iterator[Span]:
             yield Span(*match.span("v"), "NAME", 0.58, "names.opening_last_first")
     for match in note.finditer(_PT_NAME):
         low = match["v"].lower()
-        if _could_be_person(match["v"]) and low not in _REPORTS | {"will", "may", "price", "can"} and not (
-            _EPONYM_AFTER.match(text, match.end("v")) or flags(low) & MONTHDAY
+        if (
+            _could_be_person(match["v"])
+            and low not in _REPORTS | {"will", "may", "price", "can"}
+            and not (_EPONYM_AFTER.match(text, match.end("v")) or flags(low) & MONTHDAY)
         ):
             yield Span(*match.span("v"), "NAME", 0.55, "names.pt_name")
     for match in note.finditer(_SMALL_INITIAL):
@@ -312,7 +320,15 @@ def find(note: Note) -> Iterator[Span]:
             or (flags(match["v"]) & (GIVEN | GIVEN_RARE) and not flags(match["v"]) & CLINICAL)
         ):
             # "Baby Girl Tupou" is how the child is called until it has a name of its own.
-            yield Span(match.start() if match.group()[:4] in ("Baby", "BABY") or match.group()[:2] in ("BB", "BG") else match.start("v"), match.end("v"), "NAME", 0.8, "names.newborn")
+            yield Span(
+                match.start()
+                if match.group()[:4] in ("Baby", "BABY") or match.group()[:2] in ("BB", "BG")
+                else match.start("v"),
+                match.end("v"),
+                "NAME",
+                0.8,
+                "names.newborn",
+            )
     for match in note.finditer(_SPEAKS):
         word = match["v"]
         bits = flags(word)
@@ -327,8 +343,10 @@ def find(note: Note) -> Iterator[Span]:
         for match in note.finditer(rule.pattern):
             opening = match["v"].split()[0].strip(".,'").lower()
             words = [w.strip(".,'&").lower() for w in match["v"].split()]
-            if opening in _STOP_WORDS or opening in ("a", "the", "his", "her") or all(
-                w in common_words() or w in NATIONS or w in _SCHOOL_WORDS for w in words if w
+            if (
+                opening in _STOP_WORDS
+                or opening in ("a", "the", "his", "her")
+                or all(w in common_words() or w in NATIONS or w in _SCHOOL_WORDS for w in words if w)
             ):
                 continue
             yield Span(*match.span("v"), rule.identifier, rule.score, f"names.{rule.name}")
@@ -417,10 +435,14 @@ _CAPS_LAST_FIRST = watch(
     )
 )
 # "TUIASOSOPO,SEFO L", as the systems of the VA print it
-_CAPS_GLUED = watch(re.compile(rf"(?<![\w,'-])(?P<v>(?P<l>{UPPER}{{3,}}(?:[-']{UPPER}{{2,}})?),(?P<f>{UPPER}{{3,}})(?:[ ]{UPPER}(?:\b|{UPPER}+))?)(?![\w,'-])"))
+_CAPS_GLUED = watch(
+    re.compile(
+        rf"(?<![\w,'-])(?P<v>(?P<l>{UPPER}{{3,}}(?:[-']{UPPER}{{2,}})?),(?P<f>{UPPER}{{3,}})(?:[ ]{UPPER}(?:\b|{UPPER}+))?)(?![\w,'-])"
+    )
+)
 _CAPS_SUBJECT = watch(
     re.compile(
-        rf"(?:^|\n|[.!?][ ])[ \t]{{0,4}}(?P<v>{UPPER}{{3,}})[ ](?:(?:IS|WAS|HAS|ALSO)[ ](?:A|AN|SEEN|HERE|PAGED|TOLD|BROUGHT|CALLED|ADMITTED|DISCHARGED|NOT|VERY|ALERT|AMBULATING|REFUSING|FEELING|DOING|BEEN)\b|(?:STATES|DENIES|REPORTS|SAYS|SAID|REFUSED|REFUSES|CALLED|ASKED|ASKS|WANTS|COMPLAINS|LIVES|AGREES|AMBULATED|TOLERATED|SLEPT|ATE|ARRIVED)\b)"
+        rf"(?:^|\n|[.!?][ ])[ \t]{{0,4}}(?P<v>{UPPER}{{3,}})[ ](?:AGE[ ]\d|(?:IS|WAS|HAS|ALSO)[ ](?:A|AN|NO|SEEN|HERE|PAGED|TOLD|BROUGHT|CALLED|ADMITTED|DISCHARGED|NOT|VERY|ALERT|AMBULATING|REFUSING|FEELING|DOING|BEEN)\b|(?:STATES|DENIES|REPORTS|SAYS|SAID|REFUSED|REFUSES|CALLED|ASKED|ASKS|WANTS|COMPLAINS|LIVES|AGREES|AMBULATED|TOLERATED|SLEPT|ATE|ARRIVED|TO[ ](?:CT|MRI|OR|XRAY|ICU|FLOOR|RADIOLOGY))\b)"
     )
 )
 # A given name that is hardly a word, then any capitalised word, before a comma or a colon: "Joe Coreg, BP 120/70".
@@ -431,15 +453,28 @@ _OPENING_PAIR = watch(
 )
 _NO_SURNAMES = frozenset("test sign scale score index criteria disease syndrome catheter reflex position".split())
 # "Adichie-Brown, N" on a jar
-_LAST_INITIAL = watch(re.compile(rf"(?<![\w'-])(?P<v>(?P<l>{UPPER}[a-z]{{2,16}}-{UPPER}[a-z]{{2,16}}|(?:(?<=\n)|^){UPPER}[a-z]{{3,16}}),[ ]{UPPER}\b\.?)(?![\w'-])", re.MULTILINE))
+_LAST_INITIAL = watch(
+    re.compile(
+        rf"(?<![\w'-])(?P<v>(?P<l>{UPPER}[a-z]{{2,16}}-{UPPER}[a-z]{{2,16}}|(?:(?<=\n)|^){UPPER}[a-z]{{3,16}}),[ ]{UPPER}\b\.?)(?![\w'-])",
+        re.MULTILINE,
+    )
+)
 # "Tegretti level pending": a word of no list that opens a sentence; one in 9 of mtsamples' notes has one.
-_OPENING_UNKNOWN = watch(re.compile(rf"(?:^|(?<=[.!?\n][ ])|(?<=\n))(?P<v>{UPPER}[a-z]{{3,15}})(?=[ ][a-z]|,[ ]|[ ]-[ ])", re.MULTILINE))
+_OPENING_UNKNOWN = watch(
+    re.compile(rf"(?:^|(?<=[.!?\n][ ])|(?<=\n))(?P<v>{UPPER}[a-z]{{3,15}})(?=[ ][a-z]|,[ ]|[ ]-[ ])", re.MULTILINE)
+)
 _NO_NAME_FORM = re.compile(
     r"(?:micro|macro|sub|post|pre|non|poly|hyper|hypo|neuro|osteo|hydro|cysto|juxta|inter|intra|trans|peri|extra|electro|arthro|laparo|broncho|lympho|thoraco|veno|vaso|myo|cardio|gastro|hepato|nephro|oculo|pseudo|trach|uro|dermato|ultra|multi|anti|retro|supra|infra|angio|cine|echo|immuno|radio|re(?=[a-z]{6})|un(?=[a-z]{5}))"
     r"|.*(?:al|ic|ies|ly|ous|tion|tions|ated|ating|ed|ing|ia|ias|itis|osis|oses|ectomy|otomy|otomies|scopy|scopies|gram|grams|graphy|ness|ity|ize|ized|izes|ive|able|oid|plasty|pathy|emia|uria|ular|ary|ase|gen|cath|stick|ment|ments|ers|nge|sis|ectomies|oma|omas|cele|itides|trophy|lysis|iform|ite|ist|ism)$"
 )
+# "Shirley D", "Merhawit G.", alone on a line or before a comma
+_FIRST_INITIAL = watch(
+    re.compile(rf"(?:^|\n|[-*][ ])[ \t]{{0,4}}(?P<v>(?P<g>{UPPER}[a-z]{{2,14}})[ ]{UPPER}\.?)(?=[ \t]*(?:\n|\Z|,[ ]))")
+)
 # "BOUDREAUX, C" wherever it stands
-_CAPS_LAST_INITIAL = watch(re.compile(rf"(?<![\w'-])(?P<v>(?P<l>{UPPER}{{3,}}(?:-{UPPER}{{3,}})?),[ ]{UPPER}\.?)(?![\w'.,/-])"))
+_CAPS_LAST_INITIAL = watch(
+    re.compile(rf"(?<![\w'-])(?P<v>(?P<l>{UPPER}{{3,}}(?:-{UPPER}{{3,}})?),[ ]{UPPER}\.?)(?![\w'.,/-])")
+)
 # "Kaposi, Istvan HIV neg", "Pt Self, Brandy here", "Nguyen, Baby Boy B"
 _OPENING_LAST_FIRST = watch(
     re.compile(
@@ -447,8 +482,12 @@ _OPENING_LAST_FIRST = watch(
     )
 )
 _LIST_GOES_ON = re.compile(r",[ ]|[ ](?:and|or|sump|Stedy)\b")
-_OPENERS = frozenset("today yesterday tonight overnight currently however also finally then later meanwhile additionally hello hi dear sincerely thanks regards mom dad".split())
-_PT_NAME = watch(re.compile(rf"\b(?:[Pp]t|Patient|[Cc]lient|[Rr]esident)[ ](?P<v>{UPPER}[a-z]{{2,18}})(?![\w'-]|[ ]?:)"))
+_OPENERS = frozenset(
+    "today yesterday tonight overnight currently however also finally then later meanwhile additionally hello hi dear sincerely thanks regards mom dad".split()
+)
+_PT_NAME = watch(
+    re.compile(rf"\b(?:[Pp]t|Patient|[Cc]lient|[Rr]esident)[ ](?P<v>{UPPER}[a-z]{{2,18}})(?![\w'-]|[ ]?:)")
+)
 # "k. johnson slept well"
 _SMALL_INITIAL = watch(re.compile(r"(?<![\w.'])(?P<v>[a-z]\.[ ](?P<l>[a-z]{3,16}))(?![\w'-])"))
 _NEWBORN = watch(
@@ -462,7 +501,12 @@ def _is_unknown(word: str) -> bool:
     """A word of no list of ours: of no name and no place, no dictionary, no drug, no device, without the form of a term."""
     low = word.lower()
     return not (
-        flags(word) or _in_dictionary(low) or _ordinary(low) or low in phrases.words("things") or _NO_NAME_FORM.match(low)
+        flags(word)
+        or _in_dictionary(low)
+        or _ordinary(low)
+        or low in phrases.words("things")
+        or low in phrases.words("eponym_surnames")
+        or _NO_NAME_FORM.match(low)
     )
 
 

@@ -267,9 +267,7 @@ def _own(identifier: str) -> Callable[[str, int, int], Iterator[Span]]:
             or (identifier in ("NAME", "CLINICIAN") and _PLACE_BEFORE.search(text[max(0, start - 20) : start]))
         ):
             return
-        if word.lower() in LANDS and (
-            identifier == "CITY" or _TRAVEL_BEFORE.search(text[max(0, start - 24) : start])
-        ):
+        if word.lower() in LANDS and (identifier == "CITY" or _TRAVEL_BEFORE.search(text[max(0, start - 24) : start])):
             return
         if identifier == "UNIT" and word.isdigit() and _SCORE_BEFORE.search(text[max(0, start - 20) : start]):
             return
@@ -285,8 +283,13 @@ def _own(identifier: str) -> Callable[[str, int, int], Iterator[Span]]:
     return handle
 
 
-_TRAVEL_BEFORE = re.compile(r"\b(?:travel\w*|trips?|born|immigrated|emigrated|moved|flew|deployed|visit\w*|refugee)\b[^.\n]{0,14}$", re.IGNORECASE)
-_SCORE_BEFORE = re.compile(r"\b(?:fall|scale|score|braden|morse|norton|risk|gcs|phq|points?|level|total)[ \t:=]{1,3}$", re.IGNORECASE)
+_TRAVEL_BEFORE = re.compile(
+    r"\b(?:travel\w*|trips?|born|immigrated|emigrated|moved|flew|deployed|visit\w*|refugee)\b[^.\n]{0,14}$",
+    re.IGNORECASE,
+)
+_SCORE_BEFORE = re.compile(
+    r"\b(?:fall|scale|score|braden|morse|norton|risk|gcs|phq|points?|level|total)[ \t:=]{1,3}$", re.IGNORECASE
+)
 _PLACE_TO_KEEP = re.compile(
     "|".join(re.escape(w) for w in sorted({*STATES, *STATES.values()}, key=len, reverse=True))
     + "|(?:" + "|".join(re.escape(w) for w in sorted(NATIONS)) + ")(?:[ ](?:" + "|".join(re.escape(w) for w in sorted(NATIONS)) + "))*",
@@ -294,8 +297,8 @@ _PLACE_TO_KEEP = re.compile(
 )  # fmt: skip
 
 
-# How sure the model must be of a brand or an eponym: chosen on tests/deid/gold/dev*.
-THING = 0.9
+# How sure the model must be of a brand, and of an eponym: chosen on tests/deid/gold/dev*.
+THING, EPONYM = 0.9, 0.75
 
 
 def needed(text: str, label: str, *, few_capitals: bool, many_capitals: bool = False) -> float:
@@ -326,8 +329,11 @@ def needed(text: str, label: str, *, few_capitals: bool, many_capitals: bool = F
         return 0.0
     if is_safe(word) or is_clinical(word.lower()):
         return 0.65 if lower else 0.5
-    if label != "CODE" and word.lower().removesuffix("'s") in phrases.words("things"):
+    plain = word.lower().removesuffix("'s")
+    if plain in phrases.words("things"):
         return THING
+    if plain in phrases.words("eponym_surnames"):
+        return EPONYM
     bits = flags(word)
     if not bits and word.isupper() and len(word) <= 5:
         return 0.5 if many_capitals else 0.85  # LIMA, NAAT: in a note with small letters an abbreviation

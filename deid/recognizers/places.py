@@ -137,12 +137,21 @@ def _named(match: re.Match[str]) -> bool:
     # "Big Sky Regional Pathology Associates", "Gateway VNA": names made of ordinary words that say nothing of medicine
     lead = [w.strip(".'").lower() for w in re.split(r"[ \t&]+", match["lead"])]
     return any(
-        len(w) > 2 and w not in KIND_WORDS and w not in CLOSED and w not in NATIONS and w not in EPONYMS and not is_clinical(w) and not flags(w) & CLINICAL
+        len(w) > 2
+        and w not in KIND_WORDS
+        and w not in CLOSED
+        and w not in NATIONS
+        and w not in EPONYMS
+        and not is_clinical(w)
+        and not flags(w) & CLINICAL
         for w in lead
     ) and not _FACILITY_VERB.match(match["lead"])
 
 
-_FACILITY_VERB = re.compile(r"(?:Combined|Deferred|Review|Schedule|Obtain|Order|Await|Pending|Repeat|Appreciate|Arrange|Consider|Discuss|Upon|During|Via)\b", re.IGNORECASE)
+_FACILITY_VERB = re.compile(
+    r"(?:Combined|Deferred|Review|Schedule|Obtain|Order|Await|Pending|Repeat|Appreciate|Arrange|Consider|Discuss|Upon|During|Via)\b",
+    re.IGNORECASE,
+)
 
 
 def _named_lower(match: re.Match[str]) -> bool:
@@ -243,7 +252,7 @@ RULES = (
     Rule("unit_short", "UNIT", 0.66, re.compile(
         r"(?<![\w/-])(?P<v>(?:(?:Neuro|Cardiac|Medical|Surgical|Trauma|Burn|Heart|Stroke)[ ])?(?:OR|Obs|OBS|Cath(?:[ ][Ll]ab)?|Endo|IR|Triage|Trauma|Resus|Zone|Operatory|operatory|Theatre|theatre|ICU|CDU|Pre-?op|Recovery|Lab[ ]Cath|CVU|IMCU|[Ee]xam|lab|[Cc]onf[ ]r(?:oo)?m|[Ff]amily[ ]R(?:oo)?m|Chair|Procedure[ ]R(?:oo)?m)(?:[ ](?:[Bb]ed|[Rr]oom|[Bb]ay|[Ss]uite|[Tt]able))?[ ]#?(?:[A-Z]-?)?\d{1,3}[A-Z]?)(?![\w%/:-])(?!\.\d)(?![ \t]?(?:days?|hours?|hrs?|h\b|nights?|mg|ml|times|x\b|weeks?|\(|%|to\b|cells?|of\b|=|[<>]))"),
         check=lambda m: not m["v"].startswith(("OR ", "IR ")) or bool(re.search(r"(?:\b(?:in|to|from|at|rm|room)|[·|,;:/\n]|^)[ \t]*$", m.string[max(0, m.start() - 8) : m.start()]))),
-    Rule("unit_digits", "UNIT", 0.5, re.compile(r"\b(?:[Ff]or|[Ii]n|[Ii]nto|[Tt]o|[Ff]rom|[Oo]f|[Bb]y|[Ss]canned|[Pp]t|[Hh]ome|[Rr]m|[Rr]oom|[Bb]ed|[Tt]ele|[Oo]n|[Nn]ear|[Oo]utside|[Cc]hange|→|->)[ ](?P<v>[1-9]\d{2}-[1-4]|[A-Z]?-?[1-9]\d{2,3}-?[A-Da-dNSEWw](?:-?[1-4])?|[A-Z]-\d{3}|\d{3,4}[ ](?:window|door|bed[ ][A-D12]))(?![\w%/-])(?!\.\d)")),
+    Rule("unit_digits", "UNIT", 0.5, re.compile(r"\b(?:[Ff]or|[Ii]n|[Ii]nto|[Tt]o|[Ff]rom|[Oo]f|[Bb]y|[Ss]canned|[Pp]t|[Hh]ome|[Rr]m|[Rr]oom|[Bb]ed|[Tt]ele|[Oo]n|[Nn]ear|[Oo]utside|[Cc]hange|→|->|not|and|or)[ ](?P<v>[1-9]\d{2}-[1-4]|[A-Z]?-?[1-9]\d{2,3}-?[A-Da-dNSEWw](?:-?[1-4])?|[A-Z]-\d{3}|\d{3,4}[ ](?:window|door|bed[ ][A-D12]))(?![\w%/-])(?!\.\d)")),
     Rule("unit_compass", "UNIT", 0.6, re.compile(r"(?<![\w-])(?P<v>\d{1,2}[NSEW]\d{2}[A-D]?|(?:TRIAGE|Triage|triage)[ \t]{1,10}[A-Z]-\d{1,2}|[Tt]rlr\.?[ ]#?\d{1,3})(?![\w-])")),
     Rule("unit_flat", "UNIT", 0.7, re.compile(r"\b(?P<v>(?:lower|upper|rear|front|basement|ground|garden|top)[ ](?:flat|apt|apartment|unit|level[ ]apt)|(?:Fl|Floor|Fl\.)[ ]\d{1,2}(?:[ ](?:Rear|Front|Left|Right))?)\b(?![ ]?[a-z]{2}/)", re.IGNORECASE), only_if=("flat", "apt", "apartment", "fl")),
     Rule("unit_colour", "UNIT", 0.66, re.compile(r"(?<![\w-])(?P<v>(?:pod|Pod|POD|team|Team|zone|Zone|wing|Wing|unit|Unit)[ ](?:Blue|Red|Green|Yellow|Orange|Purple|Gold|Silver|White|Teal|Aspen|Cedar|Oak|Maple|Pine|Birch|Willow)[ ]\d{1,3})(?![\w%/])")),

@@ -447,7 +447,22 @@ def street(rng: random.Random, vocabulary: Vocabulary, *, number: bool = True) -
 def unit(rng: random.Random) -> str:
     """A flat in an address."""
     if rng.random() < 0.2:
-        kind = rng.choice(["Trlr #", "Space #", "Fl #", "Lot ##", "#th Fl", "lower flat", "upper flat", "rear house", "Fl # Rear", "basement apt", "Bldg @", "Spc ##"])
+        kind = rng.choice(
+            [
+                "Trlr #",
+                "Space #",
+                "Fl #",
+                "Lot ##",
+                "#th Fl",
+                "lower flat",
+                "upper flat",
+                "rear house",
+                "Fl # Rear",
+                "basement apt",
+                "Bldg @",
+                "Spc ##",
+            ]
+        )
         return people.pattern(rng, kind) if "#" in kind or "@" in kind else kind
     return rng.choice(
         ["Apt ", "Apt. ", "Unit ", "#", "Apartment ", "Ste ", "Suite ", "Lot ", "Bldg "]
@@ -457,9 +472,13 @@ def unit(rng: random.Random) -> str:
 def room(rng: random.Random) -> str:
     """A room or bed that points to a person."""
     if rng.random() < 0.25:  # without a word that says so, as in lists and between colleagues
-        shape = rng.choice(["###", "####", "###@", "@#", "@##", "#@##", "@-##", "###-@", "##-#", "@-#", "###@-#", "@@##"])
+        shape = rng.choice(
+            ["###", "####", "###@", "@#", "@##", "#@##", "@-##", "###-@", "##-#", "@-#", "###@-#", "@@##"]
+        )
         text = people.pattern(rng, shape)
-        return text.lower() if rng.random() < 0.15 else text + rng.choice(["", "", "", "", " window", " door", " bed 2"])
+        return (
+            text.lower() if rng.random() < 0.15 else text + rng.choice(["", "", "", "", " window", " door", " bed 2"])
+        )
     digits = people.pattern(rng, rng.choice(["###", "####", "##", "#@##", "###@", "#-##", "####-#", "###-@"]))
     return rng.choice(
         [
@@ -497,9 +516,43 @@ def room(rng: random.Random) -> str:
             "W",
             "7 East ",
             "North ",
-            "recliner ", "LDRP ", "station ", "Station ", "exam ", "Exam ", "exam room ", "lab ", "Cath ", "CVU ", "Hall bed ", "hallway bed ",
-            "Trauma Bay ", "TRAUMA ", "T-", "Tele ", "pod ", "isolette ", "crib ", "operatory ", "Op ", "theatre ", "Obs ", "Zone ", "cubicle ",
-            "Family Rm ", "conf rm ", "infusion chair ", "Neuro ICU ", "tower ", "stretcher ", "NICU ", "nursery ", "BMT ", "ONC ", "SDU ", "CCU-",
+            "recliner ",
+            "LDRP ",
+            "station ",
+            "Station ",
+            "exam ",
+            "Exam ",
+            "exam room ",
+            "lab ",
+            "Cath ",
+            "CVU ",
+            "Hall bed ",
+            "hallway bed ",
+            "Trauma Bay ",
+            "TRAUMA ",
+            "T-",
+            "Tele ",
+            "pod ",
+            "isolette ",
+            "crib ",
+            "operatory ",
+            "Op ",
+            "theatre ",
+            "Obs ",
+            "Zone ",
+            "cubicle ",
+            "Family Rm ",
+            "conf rm ",
+            "infusion chair ",
+            "Neuro ICU ",
+            "tower ",
+            "stretcher ",
+            "NICU ",
+            "nursery ",
+            "BMT ",
+            "ONC ",
+            "SDU ",
+            "CCU-",
         ]
     ) + rng.choice([digits, digits, people.pattern(rng, rng.choice(["#", "##"]))])
 

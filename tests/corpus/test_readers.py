@@ -76,7 +76,11 @@ def test_columns_can_be_named_in_the_users_words(tmp_path):
         ("n.csv", b"id,text\n1,x\n", "columns are missing"),
         ("n.csv", b"note_id,text\n1,caf\xe9\n", "not UTF-8"),
         ("n.parquet", b"PAR1 not parquet", "cannot be read to its end"),
-        ("n.jsonl.gz", gzip.compress(b'{"note_id": "a", "text": "b"}\n' * 400, mtime=0)[:40], "cannot be read to its end"),
+        (
+            "n.jsonl.gz",
+            gzip.compress(b'{"note_id": "a", "text": "b"}\n' * 400, mtime=0)[:40],
+            "cannot be read to its end",
+        ),
         ("n.doc", b"x", "format not known"),
     ],
     # the test workers must agree on the names of the tests, so no name is made of bytes

@@ -80,7 +80,10 @@ FOUND = [
     ("Wasted 1 mg morphine with «QVB», RN.", "CLINICIAN"),
     ("Spoke with roommate «D.W.» today.", "OTHER_ID"),
     ("Dressing dry.\n«QV»", "OTHER_ID"),
-    ("2/3  edges clean. «QVB»\n2/9  healed. «QVB»\nQVB = Quentin V. Bree, RN".replace("«QVB»\n2", "QVB\n2"), "OTHER_ID"),
+    (
+        "2/3  edges clean. «QVB»\n2/9  healed. «QVB»\nQVB = Quentin V. Bree, RN".replace("«QVB»\n2", "QVB\n2"),
+        "OTHER_ID",
+    ),
     ("Badge pulled by «qbree.rn» at 0300", "USERNAME"),
     ("Found at the desk: DL «OH QB447102».", "LICENSE"),
     # rooms without the word, chairs, boxes
