@@ -21,8 +21,8 @@ if Path(sys.path[0]).resolve() == ROOT / "benchmarks":
     sys.path[0] = str(ROOT)  # deid.py beside this file would hide the package of the same name
 
 import synthetic  # noqa: E402
-from deid.detect import DetectParams, Detector, load_detector  # noqa: E402
-from deid.known import KnownPatients, load_patient_table  # noqa: E402
+from deid.detect import Detector, DetectParams, load_detector  # noqa: E402
+from deid.known import load_patient_table  # noqa: E402
 from deid.statistics import clopper_pearson  # noqa: E402
 
 

@@ -216,7 +216,7 @@ RULES = (
         0.92,
         re.compile(
             rf"\b(?:licen[sc]e[ \t](?:plates?|tags?)|(?:vehicle|car|registration|number)[ \t](?:plates?|tags?)|plates?(?=[ \t](?:#|no|num|is|was|:|[A-Z]{{0,3}}\d))|tag[ \t](?:#|number)){_LINK}(?:(?:[A-Z][a-z]+|[A-Z]{{2}})[ \t])?"
-            r"(?P<v>(?=[A-Za-z -]{0,5}\d)[A-Za-z0-9]{1,4}(?:[ -]?[A-Za-z0-9]{2,4}){1,2})(?!\w)",
+            r"(?!\d{1,2}[ ](?:hole|mm|cm))(?P<v>(?=[A-Za-z -]{0,5}\d)[A-Za-z0-9]{1,4}(?:[ -]?[A-Za-z0-9]{2,4}){1,2})(?!\w)",
             re.IGNORECASE,
         ),
         only_if=("plate", "tag"),

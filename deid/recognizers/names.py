@@ -211,6 +211,10 @@ def find(note: Note) -> Iterator[Span]:
                 if rule.name == "person_title_lower":
                     if match["v"] not in common_words() and match["v"] not in NATIONS:
                         yield Span(a, b, rule.identifier, rule.score, f"names.{rule.name}")
+                elif rule.name == "surname_first" and any(
+                    flags(w) & CLINICAL and name_share(w) < 0.5 for w in re.split(r"[, ]+", text[a:b])
+                ):
+                    continue  # "ROM WNL, MMT 5/5"
                 elif bounds := clean_name(text, a, b, titled=titled):
                     yield Span(*bounds, rule.identifier, rule.score, f"names.{rule.name}")
     for name, identifier, score, pattern in _HEADERS:
@@ -273,6 +277,8 @@ def find(note: Note) -> Iterator[Span]:
             name_share(match["g"]) >= 0.6
             and flags(match["g"]) & GIVEN
             and match["f"].lower() not in _NO_SURNAMES
+            and match["g"].lower() not in phrases.words("things")
+            and match["f"].lower() not in phrases.words("things")
             and not _EPONYM_AFTER.match(text, match.end("v"))
             and (match["e"] in ",:" or last & DRUG or not last & (CLINICAL | WORD))
         ):

@@ -17,7 +17,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from deid import phrases
-from deid.lexicon import CLINICAL, GIVEN, SURNAME, WORD, flags, is_safe
+from deid.lexicon import CLINICAL, GIVEN, SURNAME, WORD, flags, is_safe, name_share
 from deid.note import LETTER, UPPER
 from deid.recognizers.codes import ABBREVIATIONS, REFERENCE
 from deid.recognizers.common import ClinicalRecognizer
@@ -298,10 +298,11 @@ _PLACE_TO_KEEP = re.compile(
 
 
 # How sure the model must be of a brand, and of an eponym: chosen on tests/deid/gold/dev*.
-THING, EPONYM = 0.9, 0.75
+THING, EPONYM, OPENING = 0.9, 0.65, 0.55
+_GENE = re.compile(r"[A-Z]{2,5}\d{1,3}[A-Z]?")
 
 
-def needed(text: str, label: str, *, few_capitals: bool, many_capitals: bool = False) -> float:
+def needed(text: str, label: str, *, few_capitals: bool, many_capitals: bool = False, opens: bool = False) -> float:
     """How probable an entity of our own model must be to be believed, beyond the user's threshold.
 
     One word that the lists call ordinary or clinical is a name far more rarely than the model thinks, the more so without
@@ -315,7 +316,7 @@ def needed(text: str, label: str, *, few_capitals: bool, many_capitals: bool = F
             return 0.85
         if any(c.isdigit() for c in text):
             return 0.0
-        return 0.8 if text.lower() in ABBREVIATIONS or flags(text) & CLINICAL else 0.4
+        return 0.85 if text.lower() in ABBREVIATIONS or flags(text) & CLINICAL else 0.4
     if label == "DAY":
         if text.lower() in _VERBS_TOO or not _DAY_LIKE.search(text):
             return 2.0  # a bare year or number is no identifier
@@ -326,16 +327,18 @@ def needed(text: str, label: str, *, few_capitals: bool, many_capitals: bool = F
         return 0.5 if lower else 0.0
     word = words[0]
     if any(c.isdigit() for c in word):
-        return 0.0
+        return 0.9 if label == "UNIT" and _GENE.fullmatch(word) else 0.0
+    plain = word.lower().removesuffix("'s")
+    if plain in phrases.words("things") or plain in BRANDS:
+        return THING
+    if plain in phrases.words("eponym_surnames") or plain in EPONYMS:
+        return EPONYM
+    if opens and plain in NAME_WORDS:
+        return OPENING  # "Hope to discharge soon": where a capital says nothing
     if is_safe(word) or is_clinical(word.lower()):
         return 0.65 if lower else 0.5
-    plain = word.lower().removesuffix("'s")
-    if plain in phrases.words("things"):
-        return THING
-    if plain in phrases.words("eponym_surnames"):
-        return EPONYM
     bits = flags(word)
-    if not bits and word.isupper() and len(word) <= 5:
+    if word.isupper() and len(word) <= 5 and not (bits and (many_capitals or name_share(word) >= 0.9)):
         return 0.5 if many_capitals else 0.85  # LIMA, NAAT: in a note with small letters an abbreviation
     if lower:
         return 0.6 if bits & (WORD | CLINICAL) else 0.5
@@ -379,7 +382,7 @@ def from_entities(text: str, entities: Iterable[Entity]) -> Iterator[Span]:
     many_capitals = 2 * len(_CAPITAL.findall(text)) > sum(map(str.isalpha, text))
     for label, start, end, probability in entities:
         if probability < 1.0 and probability < needed(
-            text[start:end], label, few_capitals=few_capitals, many_capitals=many_capitals
+            text[start:end], label, few_capitals=few_capitals, many_capitals=many_capitals, opens=_OPENS.search(text, max(0, start - 3), start) is not None
         ):
             continue
         if handler := _BY_LABEL.get(label):
@@ -392,6 +395,7 @@ def has_few_capitals(text: str) -> bool:
     return len(_CAPITAL.findall(text)) * 50 < len(text)
 
 
+_OPENS = re.compile(r"(?:\A|\n|[.!?:][ ])[ ]?$")
 _CAPITAL = re.compile(UPPER)
 
 
