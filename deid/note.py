@@ -64,17 +64,14 @@ class Note:
         return self.text.lower()
 
     @cached_property
-    def _silent(self) -> frozenset[re.Pattern[str]]:
+    def silent(self) -> frozenset[int]:
+        """`id` of the watched patterns that have no match in the text: `re` computes the hash of a pattern anew each time."""
         scanner = _get_scanner()
         return scanner.silent(self.text) if scanner else frozenset()
 
-    def may_match(self, pattern: re.Pattern[str]) -> bool:
-        """False only if the pattern has no match in the text."""
-        return pattern not in self._silent
-
     def finditer(self, pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
         """Matches of a pattern in the text, in order."""
-        return iter(()) if pattern in self._silent else pattern.finditer(self.text)
+        return iter(()) if id(pattern) in self.silent else pattern.finditer(self.text)
 
 
 def _shadow(text: str) -> bytes:
@@ -100,20 +97,20 @@ class _Scanner:
     def __init__(self) -> None:
         import hyperscan
 
-        self._all = frozenset(_WATCHED)
-        self._patterns = list(_WATCHED)
-        self._database = _load(self._patterns, hyperscan)
+        self._ids = [id(pattern) for pattern in _WATCHED]
+        self._all = frozenset(self._ids)
+        self._database = _load(_WATCHED, hyperscan)
         self._scratch = hyperscan.Scratch(self._database)
 
-    def silent(self, text: str) -> frozenset[re.Pattern[str]]:
-        """The patterns that have no match in the text."""
+    def silent(self, text: str) -> frozenset[int]:
+        """`id` of the patterns that have no match in the text."""
         hits: list[int] = []
 
         def hit(number: int, start: int, end: int, flags: int, context: Any) -> None:
             hits.append(number)
 
         self._database.scan(_shadow(text), match_event_handler=hit, scratch=self._scratch)
-        return self._all.difference([self._patterns[i] for i in hits])
+        return self._all.difference([self._ids[i] for i in hits])
 
 
 def _expression(pattern: re.Pattern[str]) -> str:

@@ -44,10 +44,9 @@ class Rule:
 
 def apply_rules(prefix: str, rules: Iterable[Rule], note: Note) -> Iterator[Span]:
     """Run rules over a note."""
+    silent = note.silent
     for rule in rules:
-        if not note.may_match(rule.pattern) or (
-            rule.only_if and not any(word in note.lowered for word in rule.only_if)
-        ):
+        if id(rule.pattern) in silent or (rule.only_if and not any(word in note.lowered for word in rule.only_if)):
             continue
         for match in rule.pattern.finditer(note.text):
             if rule.check is None or rule.check(match):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from deid import phrases
 from deid.lexicon import (
@@ -503,6 +504,7 @@ _NEWBORN = watch(
 )
 
 
+@lru_cache(maxsize=1 << 15)
 def _is_unknown(word: str) -> bool:
     """A word of no list of ours: of no name and no place, no dictionary, no drug, no device, without the form of a term."""
     low = word.lower()

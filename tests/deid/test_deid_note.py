@@ -23,7 +23,7 @@ assert deid.recognizers  # its import watches the patterns
 
 def _silent_but_matching(text: str) -> list[str]:
     note = Note(fold(text)[0])
-    return [p.pattern[:60] for p in _WATCHED if not note.may_match(p) and p.search(note.text)]
+    return [p.pattern[:60] for p in _WATCHED if id(p) in note.silent and p.search(note.text)]
 
 
 WORDS = st.sampled_from(
