@@ -11,6 +11,7 @@ import re
 import unicodedata
 import zlib
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from deid.lexicon import CITY, CITY_RARE, COUNTY, GIVEN, GIVEN_RARE, SURNAME, SURNAME_RARE, flags, name_share
@@ -113,7 +114,8 @@ def make_tokenizer() -> Callable[[Language], Tokenizer]:
 def lean(vocab: Vocab) -> None:
     """Drop the lexeme attributes that no part of our pipeline reads (like_url, is_stop, ...): half the cost of a new word."""
     vocab.lex_attr_getters = {  # type: ignore[attr-defined]
-        key: vocab.lex_attr_getters[key]  # type: ignore[attr-defined]
+        # Cached, because a vocabulary forgets the words of a text when it has been read.
+        key: lru_cache(maxsize=1 << 16)(vocab.lex_attr_getters[key])  # type: ignore[attr-defined]
         for key in (LOWER, SHAPE, NORM, PREFIX, SUFFIX)
     }
 

@@ -22,7 +22,7 @@ _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _START = re.compile(rf"(?<![\w'’-])(?:{UPPER}(?:{LETTER}|[0-9'’])*|\d{{1,3}}(?:st|nd|rd|th))")
 # Between two words of a phrase: "Swan-Ganz", "St. John's", "Texas A&M", a line's end.
 _GAP = re.compile(r"[ \t]?[-.&/,]?[ \t\n]?&?[ \t]?")
-Phrases = dict[str, list[tuple[str, ...]]]
+Phrases = dict[str, list[tuple[tuple[str, ...], str]]]
 
 
 def lines(name: str) -> list[str]:
@@ -38,28 +38,33 @@ def words(name: str) -> frozenset[str]:
 
 
 @cache
-def phrases(name: str) -> Phrases:
-    """The phrases of a list by their first word, the longest first; words are folded to lower case without accents."""
+def phrases(*names: str) -> Phrases:
+    """The phrases of lists by their first word, the longest first, each with the name of its list; words are folded to
+    lower case without accents.
+    """
     table: Phrases = {}
-    for line in lines(name):
-        words = tuple(fold(w) for w in _WORD.findall(line))
-        table.setdefault(words[0], []).append(words)
+    for name in names:
+        for line in lines(name):
+            words = tuple(fold(w) for w in _WORD.findall(line))
+            table.setdefault(words[0], []).append((words, name))
     for found in table.values():
-        found.sort(key=lambda words: (-len(words), words))
+        found.sort(key=lambda phrase: (-len(phrase[0]), phrase))
     return table
 
 
-def find(text: str, table: Phrases) -> Iterator[tuple[int, int]]:
-    """Where phrases stand in folded `text`, beginning with a capital; of two that begin at one place, the longer."""
+def find(text: str, table: Phrases) -> Iterator[tuple[int, int, str]]:
+    """Where phrases stand in folded `text`, beginning with a capital, and of which list; of two that begin at one place,
+    the longer.
+    """
     done = 0
     for start in _START.finditer(text):
         if start.start() < done or (choices := table.get(fold(start.group()))) is None:
             continue
-        for words in choices:
+        for words, name in choices:
             if (end := _match(text, start.end(), words)) and (
                 len(words) > 1 or _alone(text, start.start(), end, words[0])
             ):
-                yield start.start(), end
+                yield start.start(), end, name
                 done = end
                 break
 
@@ -105,7 +110,7 @@ def outside_eponyms(text: str, spans: list[Span]) -> list[Span]:
     if not any(span.recognizer.startswith(_WEAK) for span in spans):
         return spans
     eponyms = [
-        (a, b) for a, b in find(text, phrases("eponyms")) if fold(text[a:b]) != "ann arbor" or _STAGE.match(text, b)
+        (a, b) for a, b, _ in find(text, phrases("eponyms")) if fold(text[a:b]) != "ann arbor" or _STAGE.match(text, b)
     ]
     if not eponyms:
         return spans

@@ -139,7 +139,7 @@ def train(
             total += losses["identifiers"]
         say(seen, total / len(chunk))
         total = 0.0
-        optimizer.learn_rate = max(0.0001, optimizer.learn_rate * DECAY)  # type: ignore[operator]
+        optimizer.learn_rate = max(0.0001, optimizer.learn_rate * DECAY)
     # The mean of the last weights, not the last weights: they swing with each batch.
     with nlp.use_params(optimizer.averages):
         averaged = tagger.model.to_bytes()  # type: ignore[attr-defined]

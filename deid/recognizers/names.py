@@ -106,6 +106,10 @@ _HEADERS = (
     ("person_header", "NAME", 0.9, watch(re.compile(rf"\b(?i:(?:(?:patient|pt|client|full|legal|maiden|preferred|birth|first|last|middle|family|given|mother|father|guardian|spouse|baby|infant|newborn|member|subscriber|guarantor|contact|caregiver|insured|beneficiary)(?:'?s)?[ \t])?names?|patient|pt|re|client|resident|emergency[ \t]contact|next[ \t]of[ \t]kin|nok|health[ \t]?care[ \t](?:proxy|agent)|hcp|poa|power[ \t]of[ \t]attorney|guardian|informant|accompanied[ \t]by|spouse|contact(?:[ \t]person)?|guarantor|responsible[ \t]party|subscriber|policy[ \t]?holder|caregiver|interpreter|witness(?:ed[ \t]by)?|a\.?k\.?a\.?|alias|nickname|given|family|surname|mother|father|parents?|legal[ \t]name)[ \t]{{0,3}}(?::|=|[ \t]is[ \t])(?:[ \t]{{0,4}}\n)?[ \t]{{0,8}}(?:(?i:mr|mrs|ms|miss|dr)\.?[ \t])?(?P<v>{_HEADER_NAME})"))),
 )  # fmt: skip
 
+_BUSINESS_NEVER: frozenset[str] = frozenset(
+    "the his her their my our no per at for with from ice water blood home health social hospital".split()
+)
+
 _EMPLOYER = (
     Rule(
         "employer",
@@ -126,9 +130,6 @@ _EMPLOYER = (
     Rule("school", "EMPLOYER", 0.75, _re(rf"(?<![\w'-])(?P<v>(?:{UPPER}{LETTER}{{1,24}}(?:'s)?\.?{SP}){{1,4}}(?:Elementary|Middle School|High School|School District|Academy|College|University|Preschool|Daycare|Police Department|Fire Department|Correctional Facility|Prison|Penitentiary|Ambulance|Funeral (?:Home|Service)|Mortuary|EMS|Fire (?:& )?Rescue|Union Hall|Congregational|Oxygen|Medical Supply)(?:{SP}(?:School|Service|Church))?|(?:IBEW|UAW|SEIU|UFCW|AFSCME|Teamsters|[A-Z]{{3,7}}){SP}Local{SP}\d{{1,5}})\b")),
 )  # fmt: skip
 
-_BUSINESS_NEVER = frozenset(
-    "the his her their my our no per at for with from ice water blood home health social hospital".split()
-)
 _STOP_WORDS = frozenset(
     """
     information phone address date gender sex age birth number id identification mrn dob ssn type status unknown none na
@@ -292,17 +293,17 @@ def find(note: Note) -> Iterator[Span]:
         if all(map(_is_name, parts)) and (len(parts) > 1 or name_share(match["l"]) >= 0.5 or _is_unknown(match["l"])):
             yield Span(*match.span("v"), "NAME", 0.6, "names.last_initial")
     for match in note.finditer(_FIRST_INITIAL):
-        first = match["g"].lower()
-        if name_share(first) >= 0.5 and flags(first) & GIVEN and first not in _REPORTS:
+        given = match["g"].lower()
+        if name_share(given) >= 0.5 and flags(given) & GIVEN and given not in _REPORTS:
             yield Span(*match.span("v"), "NAME", 0.55, "names.first_initial")
     for match in note.finditer(_CAPS_LAST_INITIAL):
         if _is_name(match["l"]) and name_share(match["l"]) >= 0.5:
             yield Span(*match.span("v"), "NAME", 0.58, "names.capitals_last_initial")
     for match in note.finditer(_OPENING_LAST_FIRST):
-        first = match["f"].split()[0]
+        given = match["f"].split()[0]
         if (
-            name_share(first) >= 0.5
-            and flags(first) & GIVEN
+            name_share(given) >= 0.5
+            and flags(given) & GIVEN
             and match["l"].lower() not in _OPENERS
             and not _LIST_GOES_ON.match(text, match.end())
             and not flags(match["l"]) & DRUG

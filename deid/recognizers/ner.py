@@ -91,8 +91,8 @@ def use_numpy(model: Language) -> None:
     from thinc.api import NumpyOps
 
     ops = NumpyOps(use_blis=False)
-    for _, pipe in model.pipeline:
-        for node in pipe.model.walk():
+    for name in model.pipe_names:
+        for node in model.get_pipe(name).model.walk():  # type: ignore[attr-defined]
             node.ops = ops
 
 
@@ -382,7 +382,11 @@ def from_entities(text: str, entities: Iterable[Entity]) -> Iterator[Span]:
     many_capitals = 2 * len(_CAPITAL.findall(text)) > sum(map(str.isalpha, text))
     for label, start, end, probability in entities:
         if probability < 1.0 and probability < needed(
-            text[start:end], label, few_capitals=few_capitals, many_capitals=many_capitals, opens=_OPENS.search(text, max(0, start - 3), start) is not None
+            text[start:end],
+            label,
+            few_capitals=few_capitals,
+            many_capitals=many_capitals,
+            opens=_OPENS.search(text, max(0, start - 3), start) is not None,
         ):
             continue
         if handler := _BY_LABEL.get(label):

@@ -10,11 +10,13 @@ from deid.recognizers.common import ClinicalRecognizer
 from deid.spans import Span
 
 
+_IDENTIFIER = {"facilities": "FACILITY", "employers": "EMPLOYER"}
+
+
 def find(note: Note) -> Iterator[Span]:
     """Organisations of the lists in folded text."""
-    for name, identifier in (("facilities", "FACILITY"), ("employers", "EMPLOYER")):
-        for start, end in phrases.find(note.text, phrases.phrases(name)):
-            yield Span(start, end, identifier, 0.72, f"organisations.{name}")
+    for start, end, name in phrases.find(note.text, phrases.phrases(*_IDENTIFIER)):
+        yield Span(start, end, _IDENTIFIER[name], 0.72, f"organisations.{name}")
 
 
 def recognizer() -> ClinicalRecognizer:
