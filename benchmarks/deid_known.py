@@ -67,16 +67,17 @@ def main() -> None:
         known = load_patient_table(folder / "patients.parquet")
         given = _masked(load_detector(DetectParams(), known), notes, gold)
         blind = _masked(load_detector(), notes, gold)
-    print(f"{'kind':16} {'n':>6} {'given':>8} {'blind':>8}")
+    lines = [f"{'kind':16} {'n':>6} {'given':>8} {'blind':>8}"]
     total = Counter[str]()
     for kind in sorted(given):
         n, masked = given[kind]["n"], given[kind]["masked"]
-        print(f"{kind:16} {n:6} {masked / n:8.4f} {blind[kind]['masked'] / n:8.4f}")
+        lines.append(f"{kind:16} {n:6} {masked / n:8.4f} {blind[kind]['masked'] / n:8.4f}")
         total.update(n=n, given=masked, blind=blind[kind]["masked"])
     low, high = clopper_pearson(total["given"], total["n"])
-    print(
+    lines.append(
         f"{'all':16} {total['n']:6} {total['given'] / total['n']:8.4f} {total['blind'] / total['n']:8.4f}   given: 95% interval {low:.4f}-{high:.4f}"
     )
+    sys.stdout.write("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

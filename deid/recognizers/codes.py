@@ -167,11 +167,11 @@ RULES = (
         0.92,
         re.compile(
             r"\b(?:last[ \t](?:four|4)(?:[ \t]digits)?(?:[ \t](?:of[ \t])?(?:the[ \t]|his[ \t]|her[ \t]|their[ \t])?(?:ssn?|social(?:[ \t]security)?(?:[ \t]number)?))?"
-            r"|(?:ssn|social(?:[ \t]security)?(?:[ \t]number)?)[ \t](?:number[ \t])?(?:that[ \t])?(?:ending|ends|last[ \t](?:four|4))(?:[ \t](?:in|with|digits))?)"
+            r"|(?:ssn?|social(?:[ \t]security)?(?:[ \t]number)?)[ \t](?:number[ \t])?(?:that[ \t])?(?:ending|ends|last[ \t](?:four|4))(?:[ \t](?:in|with|digits))?)"
             r"(?:[ \t](?:is|was|are|in|of))?[ \t]{0,2}[:#=]?[ \t]{0,2}(?P<v>\d{4})(?!\d)",
             re.IGNORECASE,
         ),
-        only_if=("last four", "last 4", "ssn", "social"),
+        only_if=("last four", "last 4", "ss", "social"),
     ),
     Rule("mrn", "MRN", 0.95, _after(_MRN), check=_plain, only_if=("mr", "m.r", "rec", "chart", "#", " no", "num", "id", "empi", "hn", "h.n")),
     Rule("mrn_before_word", "MRN", 0.93, re.compile(r"(?<![\w.-])(?P<v>[A-Za-z]{0,3}-?\d[\d-]{4,14})[ \t]?[(\[]?(?:mrn|mr#|medical record)\b", re.IGNORECASE), only_if=("mr", "medical rec")),
@@ -338,7 +338,7 @@ RULES = (
             r"\b(?:transcriptionist|transcribed[ \t]by|typed[ \t]by|typist|dictated[ \t]but[ \t]not[ \t]read|tr(?:anscr)?(?=[ \t]?:)|initials|initialed(?:[ \t]by)?|scribe)[ \t]{0,2}(?:is|are|:|=|#)?[ \t]{0,2}(?P<v>[A-Z](?:\.?[ ]?[A-Z]){1,3}\.?|[a-z]{2,4}(?=[ \t]*(?:\n|$)))(?![A-Za-z])",
             re.IGNORECASE,
         ),
-        check=lambda m: m["v"].isupper() or m["v"].islower(),
+        check=lambda m: m["v"].isupper() or (m["v"].islower() and not flags(m["v"])),
         only_if=("transcri", "typ", "tr", "initial", "scribe", "dictated"),
     ),
     # "EMS unit M-27", "Medic 12", "Rescue 27"; "run 23-118804", "PCR 2510-4482"

@@ -46,7 +46,7 @@ _UNITS = re.compile(
     r"|strength|motor|murmur|systolic|diastolic|holosystolic|sem\b|points?|pain|scale|score|out of|of\b|positive|negative"
     r"|hours?|hrs?|days?|weeks?|wks?|months?|mos?\b|years?|yrs?|minutes?|mins?|seconds?|percent|%|degrees?|inch|fr\b"
     r"|french|gauge|ga\b|vessels?|cores?|nodes?|lymph|bottles?|blood culture|sets?\b|cultures?|swabs?|specimens?|samples?|doses?\b|tabs?\b|pillow|beats|loops?|leads?\b|limbs?|quadrants?|visits?\b|sessions?|margins?|ratio|intensity|power|bilateral|throughout|reflex"
-    r"|inattentive|hyperactive|items?\b|features?|criteria|in (?:the )?(?:all|both|bilateral|upper|lower|right|left|proximal|distal|extremit)|breaths?|bpm|mmhg|people|persons?|patients?|per\b|cranial|nerves\b|N\.?S\b|normal saline|plates\b|/)",
+    r"|inattentive|hyperactive|items?\b|features?|criteria|in (?:the )?(?:all|both|bilateral|upper|lower|right|left|proximal|distal|extremit)|breaths?|bpm|mmhg|people|persons?|patients?|per\b|cranial|nerves\b|N\.?S\b|normal saline|plates\b|cups?\b|tsp|tbsp|headache|ache\b|cramp|discomfort|/)",
     re.IGNORECASE,
 )
 _STRENGTH_BEFORE = re.compile(
@@ -229,7 +229,7 @@ RULES = (
         0.92,
         _re(
             rf"(?<![\w/.])(?P<v>(?:{_WEEKDAY}\.?,?{_SPACE})?(?:the{_SPACE})?{_DAY}(?:{_ORDINAL}(?:{_SPACE}of)?{_SPACE}|{_SPACE}of{_SPACE}"
-            rf"|[ \t]?[-/][ \t]?|\.|{_SPACE}|)(?P<m>{_MONTH})(?![A-Za-z])\.?(?:(?:,?[ \t]{{0,2}}|[ \t]?[-/.][ \t]?){_YEAR}(?!\d)(?!,?[ \t]\d{{4}}))?)(?![A-Za-z0-9])"
+            rf"|[ \t]?[-/][ \t]?|\.|{_SPACE}|)(?P<m>{_MONTH})(?![A-Za-z])\.?(?:(?:,?[ \t]{{0,2}}|[ \t]?[-/.][ \t]?){_YEAR}(?!\d)(?!,?[ \t](?:19|20)\d\d))?)(?![A-Za-z0-9])"
         ),
         check=lambda m: m["m"][0].isupper() or m["m"].lower() not in ("may", "mar", "march", "dec"),
     ),
@@ -257,6 +257,13 @@ RULES = (
     # A weekday that is no habit ("every Monday", "Mondays", "Monday and Thursday"), whatever stands before it.
     Rule("weekday_once", "DATE", 0.55, _re(
         r"(?<![\w/&,-])(?<!, )(?<!and )(?<!or )(?<!every )(?<!Every )(?<!each )(?<!other )(?P<v>(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b(?:[ \t](?:night|morning|afternoon|evening|eve|noon)\b)?)(?![\w/&'-])(?!,[ \t]?(?:and[ \t]|or[ \t])?(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun))(?![ \t](?:and|or|through|thru|to|-|&)[ \t])(?![ \t]fever)", 0)),
+    Rule("weekday_capitals", "DATE", 0.55, _re(
+        r"(?<![\w/&,-])(?<!AND )(?<!EVERY )(?<!, )(?P<v>(?:(?:MON|TUES|WEDNES|THURS|FRI|SATUR|SUN)DAY|MON|TUES?|THURS?|FRI)\b(?:[ ](?:NIGHT|MORNING|AM|PM|EVE)\b)?)(?![\w/&'-])(?!,?[ ]?(?:AND|&|THROUGH|THRU|TO)?[ ]?(?:MON|TUE|WED|THU|FRI|SAT|SUN))", 0)),
+    Rule("month_small", "DATE", 0.6, _re(
+        r"\b(?:in|since|last|until|till|by|this|next|late|early|mid)[ ](?P<v>january|february|march|april|june|july|august|september|october|november|december|sept)(?=[ ]*(?:$|\n|[.,;)]))", 0)),
+    Rule("dashed_pair", "DATE", 0.8, _re(rf"\b(?:from|between)[ ](?P<v>{_MM}-{_DAY}[ ](?:through|thru|to|until|and)[ ]{_MM}-{_DAY})(?![\w/%+-])(?!\.\d)")),
+    Rule("slashed_pair", "DATE", 0.75, _re(rf"(?<![\w/.%+-])(?P<v>{_MM}/{_DAY}[ ]?(?:-|to|through|thru)[ ]?{_MM}/{_DAY})(?![\w/%+])(?!\.\d)"),
+        check=lambda m: not all(b in ("5", "10") for b in _SECOND.findall(m["v"])) and not _UNITS.match(m.string, m.end("v")) and not _STRENGTH_BEFORE.search(m.string[max(0, m.start() - 40) : m.start()])),
     # "bed avail Sat, needs auth", "Wt check Sat at"; not "O2 Sat 94".
     Rule("weekday_short_word", "DATE", 0.55, _re(
         r"(?<=[a-z,;)] )(?<!O2 )(?<!and )(?<!he )(?<!& )(?P<v>Sat|Sun|Wed)\b(?![ \t]?[\d:=%>~/&-])(?![ \t](?:and|of|or|on|was|exposure|block|were|to|burn|in|above|low|decreased|dropp|remain|stable)\b)(?!,[ \t]?(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun))", 0),
@@ -347,6 +354,7 @@ def find(note: Note) -> Iterator[Span]:
 _ABBREVIATION = re.compile(r"[A-Z][A-Za-z-]*[A-Z0-9][A-Za-z0-9-]*[ \t:=]*$|[\d%][ \t:,]*$")
 _DAYS_OF_HABIT = re.compile(rf"{_WEEKDAY}/{_WEEKDAY}", re.IGNORECASE)
 _EVERY = re.compile(r"\b(?:every|each|q)[ \t](?:[A-Za-z]{3,9},?[ \t](?:and[ \t])?){0,2}$", re.IGNORECASE)
+_DASHED = re.compile(r"(\d{1,3})-(\d{1,3})(?:-\d{1,3})?")
 _LETTERS = re.compile(r"[A-Za-z]")
 _WORD_BEFORE = re.compile(r"([A-Za-z]{4,})[ \t]$")
 _FRACTION = re.compile(r"(\d{1,3})/(\d{1,3})")
@@ -360,6 +368,12 @@ def could_be_day(text: str, start: int, end: int) -> bool:
         return False
     if _EVERY.search(text, max(0, start - 24), start):
         return False
+    if text[start:end].strip(" .,").lower() in ("holiday", "holidays", "weekend", "weekends"):
+        return False
+    if (numbers := _DASHED.fullmatch(text, start, end)) and (
+        max(int(numbers[1]), int(numbers[2])) > 31 or min(int(numbers[1]), int(numbers[2])) > 12
+    ):
+        return False  # "25-50 WBC", "51-54-49"
     if not _LETTERS.search(text, start, end) and _UNITS.match(text, end):
         return False
     if (word := _WORD_BEFORE.search(text, max(0, start - 24), start)) and flags(word[1]) & DRUG:

@@ -25,6 +25,7 @@ from deid.lexicon import (
     name_share,
 )
 from deid.note import LETTER, UPPER, Note, watch
+from deid.recognizers.codes import ABBREVIATIONS
 from deid.recognizers.common import INITIAL, NAME_WORD, PARTICLE, SP, ClinicalRecognizer, Rule
 from deid.spans import Span
 from deid.vocabulary import (
@@ -217,6 +218,15 @@ def find(note: Note) -> Iterator[Span]:
                     flags(w) & CLINICAL and name_share(w) < 0.5 for w in re.split(r"[, ]+", text[a:b])
                 ):
                     continue  # "ROM WNL, MMT 5/5"
+                elif not titled and text[a:b].isupper() and text[a:b].lower() in ABBREVIATIONS:
+                    continue  # "father MI at 71"
+                elif (
+                    rule.name in ("relative", "relative_header")
+                    and (one := _GIVEN_ONLY.match(text, a, b))
+                    and (flags(one.group()) & (GIVEN | GIVEN_RARE) and not flags(one.group()) & (CLINICAL | MONTHDAY))
+                ):
+                    named = clean_name(text, a, b, titled=titled) or one.span()  # "his wife Comfort"
+                    yield Span(*named, rule.identifier, rule.score, f"names.{rule.name}")
                 elif bounds := clean_name(text, a, b, titled=titled):
                     yield Span(*bounds, rule.identifier, rule.score, f"names.{rule.name}")
     for name, identifier, score, pattern in _HEADERS:
@@ -236,7 +246,7 @@ def find(note: Note) -> Iterator[Span]:
             yield Span(*match.span(), "NAME", 0.5, "names.unknown_words")
     for match in note.finditer(_SUBJECT):
         word = match["v"].lower()
-        if not _in_dictionary(word) and not _ordinary(word):
+        if not _in_dictionary(word) and not _ordinary(word) and not all(map(_in_dictionary, word.split("-"))):
             yield Span(*match.span("v"), "NAME", 0.66, "names.unknown_subject")
     for pattern, rule_name in ((_HUMAN_SUBJECT, "human_subject"), (_HUMAN_OBJECT, "human_object")):
         for match in note.finditer(pattern):
@@ -360,6 +370,7 @@ def find(note: Note) -> Iterator[Span]:
             yield Span(*match.span("v"), rule.identifier, rule.score, f"names.{rule.name}")
 
 
+_GIVEN_ONLY = re.compile(rf"{UPPER}[a-z]{{2,14}}(?![\w'-])")
 _NAME_HEADER = re.compile(r"(?:(?:patient|pt|client|full|legal|last|first)(?:'s)?[ \t])?name[ \t]{0,3}:", re.IGNORECASE)
 # "Model name:", "Drug name:", "Study:" name things, not people.
 _THING_BEFORE = re.compile(
@@ -439,7 +450,7 @@ _HUMAN_OBJECT = watch(
 # "GOMEZ-REYES, LUCIA ALLERGY: LATEX", "REED, WHITE WBC 9" at the head of a line.
 _CAPS_LAST_FIRST = watch(
     re.compile(
-        rf"(?:^|\n)[ \t]{{0,4}}(?P<v>(?P<l>{UPPER}{{2,}}(?:[-']{UPPER}{{2,}})?),[ ](?P<f>{UPPER}{{3,}})(?:[ ]{UPPER}\b)?)(?![\w,/&'-])"
+        rf"(?:^|\n)[ \t]{{0,4}}(?P<v>(?:{UPPER}{{2,}}[ ])?(?P<l>{UPPER}{{2,}}(?:[-']{UPPER}{{2,}})?),[ ](?P<f>{UPPER}{{3,}})(?:[ ]{UPPER}\b)?)(?![\w,/&'-])"
     )
 )
 # "TUIASOSOPO,SEFO L", as the systems of the VA print it

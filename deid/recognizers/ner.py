@@ -338,6 +338,8 @@ def needed(text: str, label: str, *, few_capitals: bool, many_capitals: bool = F
     if is_safe(word) or is_clinical(word.lower()):
         return 0.65 if lower else 0.5
     bits = flags(word)
+    if word.isupper() and not many_capitals and word.lower() in ABBREVIATIONS:
+        return 0.95
     if word.isupper() and len(word) <= 5 and not (bits and (many_capitals or name_share(word) >= 0.9)):
         return 0.5 if many_capitals else 0.85  # LIMA, NAAT: in a note with small letters an abbreviation
     if lower:
@@ -348,7 +350,7 @@ def needed(text: str, label: str, *, few_capitals: bool, many_capitals: bool = F
 # A time of day, a year, a coma score, a stage, vertebrae, laboratory shorthand: codes only if the model is sure.
 _NO_CODE = re.compile(
     r"[01]\d[0-5]\d|2[0-3][0-5]\d|(?:19|20)\d\d|(?:[EVM]\d[ ,]?){1,3}|[CTLS]\d{1,2}(?:-[CTLS]?\d{1,2})?|[A-Z]{1,3}-\d{1,2}|[a-z]?T\d[A-Za-z]?N\d[A-Za-z0-9]*"
-    r"|(?:[BbQqTtPp]\.?){1}(?:[A-Za-z]\.?){0,3}|[A-Z]{1,3}\d{1,3}[A-Z]?|[A-Z]{4,5}\d{1,2}|[A-Z]{2,4}/[A-Z]{2,4}|[MDY/]{5,10}"
+    r"|(?:[BbQqTtPp]\.?){1}(?:[A-Za-z]\.?){0,3}|[A-Z]{1,3}\d{1,3}[A-Z]?|[A-Z]{4,5}\d{1,2}|(?:[A-Z]{1,4}/){1,3}[A-Z]{1,4}|[MDY/]{5,10}"
 )
 _VERBS_TOO = (
     "may",

@@ -240,7 +240,7 @@ RULES = (
         "UNIT",
         0.8,
         re.compile(
-            r"\b(?P<v>(?:(?:exam(?:ination)?|hospital|inpatient|icu|consult|safe|quiet|seclusion|family|private|isolation|trauma|treatment|procedure)[ \t])?(?:room|rm|bed|ward|apt|apartment|cubicle|bay|pod|cell|dorm|trailer|suite|ste)\b\.?[ \t]{0,2}(?:(?:number|no\.?|#)[ \t]?)?:?[ \t]{0,2}#?(?:[A-Za-z]-?|[A-Za-z]{2,3}-)?\d{1,5}(?:-\d{1,3})?-?[A-Za-z]?)(?![\w%/:])(?!\.\d)(?![ \t](?:times|hours?|hrs?|days?|weeks?|minutes|liters?|l\b|degrees|mg|ml|units))",
+            r"\b(?P<v>(?:(?:exam(?:ination)?|hospital|inpatient|icu|consult|safe|quiet|seclusion|family|private|isolation|trauma|treatment|procedure)[ \t])?(?:room|rm|bed|ward|apt|apartment|cubicle|bay|pod|cell|dorm|trailer|suite|ste)\b\.?[ \t]{0,2}(?:(?:number|no\.?|#)[ \t]?)?:?[ \t]{0,2}#?(?:[A-Za-z]-?|[A-Za-z]{2,3}-)?\d{1,5}(?:-\d{1,3})?-?[A-Za-z]?)(?![\w%/:])(?!\.\d)(?![ \t](?:times|hours?|hrs?|days?|weeks?|min(?:utes?|s)?\b|liters?|l\b|degrees|mg|ml|units))",
             re.IGNORECASE,
         ),
         only_if=("room", "rm", "bed", "ward", "apt", "apartment", "cubicle", "bay", "pod", "cell", "dorm", "trailer", "suite", "ste"),
@@ -252,7 +252,7 @@ RULES = (
     Rule("unit_short", "UNIT", 0.66, re.compile(
         r"(?<![\w/-])(?P<v>(?:(?:Neuro|Cardiac|Medical|Surgical|Trauma|Burn|Heart|Stroke)[ ])?(?:OR|Obs|OBS|Cath(?:[ ][Ll]ab)?|Endo|IR|Triage|Trauma|Resus|Zone|Operatory|operatory|Theatre|theatre|ICU|CDU|Pre-?op|Recovery|Lab[ ]Cath|CVU|IMCU|[Ee]xam|lab|[Cc]onf[ ]r(?:oo)?m|[Ff]amily[ ]R(?:oo)?m|Chair|Procedure[ ]R(?:oo)?m)(?:[ ](?:[Bb]ed|[Rr]oom|[Bb]ay|[Ss]uite|[Tt]able))?[ ]#?(?:[A-Z]-?)?\d{1,3}[A-Z]?)(?![\w%/:-])(?!\.\d)(?![ \t]?(?:days?|hours?|hrs?|h\b|nights?|mg|ml|times|x\b|weeks?|\(|%|to\b|cells?|of\b|=|[<>]))"),
         check=lambda m: not m["v"].startswith(("OR ", "IR ")) or bool(re.search(r"(?:\b(?:in|to|from|at|rm|room)|[·|,;:/\n]|^)[ \t]*$", m.string[max(0, m.start() - 8) : m.start()]))),
-    Rule("unit_digits", "UNIT", 0.5, re.compile(r"\b(?:[Ff]or|[Ii]n|[Ii]nto|[Tt]o|[Ff]rom|[Oo]f|[Bb]y|[Ss]canned|[Pp]t|[Hh]ome|[Rr]m|[Rr]oom|[Bb]ed|[Tt]ele|[Oo]n|[Nn]ear|[Oo]utside|[Cc]hange|→|->|not|and|or)[ ](?P<v>[1-9]\d{2}-[1-4]|[A-Z]?-?[1-9]\d{2,3}-?[A-Da-dNSEWw](?:-?[1-4])?|[A-Z]-\d{3}|\d{3,4}[ ](?:window|door|bed[ ][A-D12]))(?![\w%/-])(?!\.\d)")),
+    Rule("unit_digits", "UNIT", 0.5, re.compile(r"\b(?:[Ff]or|[Ii]n|[Ii]nto|[Tt]o|[Ff]rom|[Oo]f|[Bb]y|[Ss]canned|[Pp]t|[Hh]ome|[Rr]m|[Rr]oom|[Bb]ed|[Tt]ele|[Oo]n|[Nn]ear|[Oo]utside|[Cc]hange|→|->|not|and|or)[ ](?P<v>[1-9]\d{2}-[1-4]|[1-9]\d[A-D]|[A-Z]?-?[1-9]\d{2,3}-?[A-Da-dNSEWw](?:-?[1-4])?|[A-Z]-\d{3}|\d{3,4}[ ](?:window|door|bed[ ][A-D12]))(?![\w%/-])(?!\.\d)")),
     Rule("unit_compass", "UNIT", 0.6, re.compile(r"(?<![\w-])(?P<v>\d{1,2}[NSEW]\d{2}[A-D]?|(?:TRIAGE|Triage|triage)[ \t]{1,10}[A-Z]-\d{1,2}|[Tt]rlr\.?[ ]#?\d{1,3})(?![\w-])")),
     Rule("unit_flat", "UNIT", 0.7, re.compile(r"\b(?P<v>(?:lower|upper|rear|front|basement|ground|garden|top)[ ](?:flat|apt|apartment|unit|level[ ]apt)|(?:Fl|Floor|Fl\.)[ ]\d{1,2}(?:[ ](?:Rear|Front|Left|Right))?)\b(?![ ]?[a-z]{2}/)", re.IGNORECASE), only_if=("flat", "apt", "apartment", "fl")),
     Rule("unit_colour", "UNIT", 0.66, re.compile(r"(?<![\w-])(?P<v>(?:pod|Pod|POD|team|Team|zone|Zone|wing|Wing|unit|Unit)[ ](?:Blue|Red|Green|Yellow|Orange|Purple|Gold|Silver|White|Teal|Aspen|Cedar|Oak|Maple|Pine|Birch|Willow)[ ]\d{1,3})(?![\w%/])")),
@@ -285,6 +285,7 @@ RULES = (
     Rule("hospice_of", "FACILITY", 0.85, re.compile(rf"\b(?P<v>(?:Hospice|Visiting{SP}Nurses?|VNA|Home{SP}Care|Friends|Sisters|Hospitals|Society|House){SP}of{SP}(?:the{SP})?{_WORD}(?:{SP}{_WORD}){{0,2}})")),
     # "HSHS St. John's", "Jewish in Louisville", "at Deaconess": well-known houses go by such names.
     Rule("system_saint", "FACILITY", 0.75, re.compile(rf"(?<![\w'-])(?P<v>(?:[A-Z]{{3,6}}{SP})?(?:St\.?|Saint|Mt\.?|Our{SP}Lady{SP}of(?:{SP}the)?){SP}{UPPER}{LETTER}{{2,20}}(?:'s)(?!{SP}wort)(?:{SP}(?:Hospital|ED|ER|ICU))?)")),
+    Rule("city_va", "FACILITY", 0.7, re.compile(rf"\b(?:at|to|from|by|the|via)[ ](?P<v>(?:{UPPER}{LETTER}{{3,14}}[ ]){{1,2}}VA)(?![\w'-]|[ ]\d)")),
     Rule("va_in", "FACILITY", 0.75, re.compile(rf"\b(?P<v>(?:VA|IHS)(?:{SP}(?:in|at|of){SP}{_WORD}|{SP}(?:[a-z]{{3,12}}{SP})?(?:clinic|hospital|dental))(?:{SP}clinic)?)\b"), only_if=("va ", "ihs ")),
     Rule("university", "FACILITY", 0.85, _HOSPITAL_OF, check=lambda m: m["v"].split()[-1].lower() not in KIND_WORDS),
 )  # fmt: skip
