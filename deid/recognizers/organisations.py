@@ -9,7 +9,6 @@ from deid.note import Note
 from deid.recognizers.common import ClinicalRecognizer
 from deid.spans import Span
 
-
 _IDENTIFIER = {"facilities": "FACILITY", "employers": "EMPLOYER"}
 
 
