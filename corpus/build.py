@@ -194,6 +194,8 @@ def _stage_lines(recipe: Recipe, read: Ingested, states: Sequence[ShardState]) -
         for few in ("rules", "review"):
             if few in details:
                 details[few] = {key: suppress(count) for key, count in details[few].items()}
+        if hasattr(module, "disclose"):
+            details = module.disclose(details)
         if hasattr(module, "describe"):
             details |= module.describe(params[name])
         lines.append(

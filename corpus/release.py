@@ -24,6 +24,8 @@ PRETRAIN = pa.schema(
     [
         ("record", pa.string()), ("patient", pa.string()), ("note_type", pa.string()), ("year", pa.int32()),
         ("text", pa.string()), ("tokens", pa.int32()),
+        # Where passages stand that the patient had in an earlier note; null unless the recipe asks to annotate them.
+        ("copied", pa.list_(pa.struct([("start", pa.int64()), ("end", pa.int64())]))),
     ]
 )  # fmt: skip
 INSTRUCT = pa.schema(
@@ -34,7 +36,8 @@ INSTRUCT = pa.schema(
     ]
 )  # fmt: skip
 SCHEMAS = {"pretrain": PRETRAIN, "sealed": PRETRAIN, "instruct": INSTRUCT}
-NEEDS = ("record", "patient", "group", "note_type", "charted_at", "text", "split")
+NEEDS = ("record", "patient", "group", "note_type", "charted_at", "text", "split", "copied")
+PLACES = pl.List(pl.Struct({"start": pl.Int64, "end": pl.Int64}))
 SPLITS = ("train", "validation", "test")
 
 
@@ -78,7 +81,8 @@ def write_file(job: FileJob) -> dict[str, int]:
     rows = rows.with_columns(tokens=pl.Series(_counter(job.tokenizer).count(texts.to_list()), dtype=pl.Int32))
     schema = SCHEMAS[job.product]
     if job.product != "instruct":
-        missing = [pl.lit(None, dtype=pl.String).alias(c) for c in ("note_type", "charted_at") if c not in rows.columns]
+        optional = {"note_type": pl.String, "charted_at": pl.String, "copied": PLACES}
+        missing = [pl.lit(None, dtype=dtype).alias(c) for c, dtype in optional.items() if c not in rows.columns]
         rows = rows.with_columns(missing).with_columns(year=year(pl.col("charted_at")))
     table = rows.select(schema.names).to_arrow().cast(schema)
     path = Path(job.path)

@@ -15,6 +15,7 @@ ALIASES: dict[str, str] = {
     "past medical history": "past medical history|pmh|pmhx|medical history|past history|past medical and surgical history",
     "past surgical history": "past surgical history|psh|surgical history",
     "medications": "medications|current medications|home medications|meds|discharge medications|medications on admission|medications on discharge|medications prior to admission|current meds|home meds|outpatient medications",
+    "problems": "problems|problem list|active problems|active problem list|medical problems|current problems",
     "allergies": "allergies|allergy|drug allergies|nkda|all",
     "social history": "social history|social|sh|shx",
     "family history": "family history|fh|fhx",
@@ -56,16 +57,30 @@ class Section(NamedTuple):
     body: str
 
 
-def parse(text: str) -> list[Section]:
-    """Cut a note at its known headings. Joined by newlines, the `text` of all sections is the note again, trimmed."""
-    cuts: list[tuple[int, int, str]] = []
+class Heading(NamedTuple):
+    """Where a section begins: offsets of its heading in the text, and its canonical title ("" where it has none)."""
+
+    start: int
+    end: int
+    title: str
+
+
+def headings(text: str) -> list[Heading]:
+    """The known headings of a note, in order."""
+    found: list[Heading] = []
     for match in _HEADING.finditer(text):
         name = match["name"].strip()
         title = _CANONICAL.get(name.lower())
         if title and (len(name) > 2 or name.isupper()):
-            cuts.append((match.start(), match.end(), title))
+            found.append(Heading(match.start(), match.end(), title))
         elif name.isupper() and " " in name and ":" in match.group():
-            cuts.append((match.start(), match.end(), ""))  # a heading, of a section that has no title here
+            found.append(Heading(match.start(), match.end(), ""))  # a heading, of a section that has no title here
+    return found
+
+
+def parse(text: str) -> list[Section]:
+    """Cut a note at its known headings. Joined by newlines, the `text` of all sections is the note again, trimmed."""
+    cuts = headings(text)
     sections = []
     first = cuts[0][0] if cuts else len(text)
     if text[:first].strip():

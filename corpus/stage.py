@@ -15,6 +15,9 @@
     reduce(tables, params) -> decisions          scope corpus: columns record, and `reason` where it drops
     apply(batch, params, decisions) -> Outcome   scope corpus
 
+    describe(params) -> dict                     optional; what the manifest says of the algorithm
+    disclose(details) -> dict                    optional; what of its counts may leave the PHI zone
+
 A stage does no I/O, keeps no counts and writes no manifest: the runner does. Batches are polars frames of one
 shard, sorted by `record`; a shard holds all notes of its patients.
 """
@@ -51,7 +54,7 @@ class Outcome(NamedTuple):
     drops: pl.DataFrame | None = None
     edits: pl.DataFrame | None = None
     created: pl.DataFrame | None = None
-    details: dict[str, dict[str, int]] = {}  # noqa: RUF012 - a default that nobody writes to
+    details: dict[str, dict[str, Any]] = {}  # noqa: RUF012 - a default that nobody writes to
 
 
 def drop(batch: pl.DataFrame, reason: pl.Expr) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -71,6 +74,7 @@ REASONS: dict[str, str] = {
     "reader.duplicate_id": "an earlier row has the same note_id",
     "dedupe.exact": "another note has the same letters and digits",
     "dedupe.near": "another note has nearly the same word shingles",
+    "dedupe.no_new_information": "every passage stands in an earlier note of the patient",
     "filters.short": "fewer words than the recipe asks for",
     "filters.encoded": "long unbroken strings: base64, hex dumps",
     "filters.garbled": "too few letters, or control and replacement characters",

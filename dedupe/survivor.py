@@ -61,7 +61,7 @@ def ranked(frame: pl.DataFrame) -> pl.DataFrame:
     of a document are the notes that `amends` joins, present or not.
     """
     amends = _amends(frame)
-    later = _later_versions(amends)
+    later = later_versions(frame)
     root = components(amends.items())
     ids = frame["note_id"].to_list() if amends else []
     versions = pl.DataFrame(
@@ -112,8 +112,9 @@ def _amends(frame: pl.DataFrame) -> dict:
     return dict(frame.filter(pl.col("amends").is_not_null()).select("note_id", "amends").iter_rows())
 
 
-def _later_versions(amends: dict) -> dict:
+def later_versions(frame: pl.DataFrame) -> dict:
     """Length of the longest chain of notes that amend each amended note; notes in a cycle keep what leads into it."""
+    amends = _amends(frame)
     later: dict = {}
     waiting = Counter(amends.values())
     ready = deque(note for note in amends if note not in waiting)

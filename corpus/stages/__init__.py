@@ -1,12 +1,15 @@
 """The stages, in the order they run. A stage is one module; this dict is the whole registry.
 
 Exact copies go first: they are found on the text as it came, and half of some sources need never be read again.
-Near-duplicates come after the placeholders, so that a changed name or date does not hide a copy.
+Near-duplicates come after the placeholders, so that a changed name or date does not hide a copy. Copy-forward comes after
+them, so that no passage goes for standing in a note that is dropped later, and before the split, so that everything from
+there on sees the text that is released.
 """
 
 from types import ModuleType
 
 from corpus.stages import (
+    dedupe_copy_forward,
     dedupe_exact,
     dedupe_near,
     deid_detect,
@@ -20,6 +23,7 @@ from corpus.stages import (
 STAGES: dict[str, ModuleType] = {
     module.NAME: module
     for module in (
-        dedupe_exact, deid_detect, deid_placeholders, filters, dedupe_near, split, deid_render, instruct,
+        dedupe_exact, deid_detect, deid_placeholders, filters, dedupe_near, dedupe_copy_forward, split,
+        deid_render, instruct,
     )
 }  # fmt: skip
