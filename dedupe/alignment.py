@@ -170,9 +170,12 @@ def _alike(piece: list[int], near: list[int], stream: Stream) -> Iterator[int]:
 
 
 def _seeded(seeded: list[int], start: int, end: int) -> list[int]:
-    """Where a piece would begin, by its seeds; the places that most of them tell."""
+    """Where a piece would begin, by the seeds that begin in it; the places that most of them tell.
+
+    A seed may reach into the next pieces, so a list of short items is found by its items together.
+    """
     votes: dict[int, int] = {}
-    for k, t in enumerate(seeded[start : max(end - SEED + 1, start)], start):
+    for k, t in enumerate(seeded[start:end], start):
         if t >= 0:
             begin = max(t - (k - start) - 2, 0)  # two words early: some may have been left out
             votes[begin] = votes.get(begin, 0) + 1

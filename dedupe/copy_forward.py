@@ -5,8 +5,9 @@ notes would lose what is new in them, so what goes is decided piece by piece: a 
 
 Words decide. A word is a run of letters or of digits in any case, a sign that changes a meaning (+, <, ?), or a
 placeholder; a date is one word, and any other date is the same word, because copying systems put a new date on old
-text and the note has its own. White space, line breaks, bullets and other punctuation do not count. In lists that
-say nothing without their heading (`UNDER_HEADING`) a word is the same only under the same heading.
+text and the note has its own. White space, line breaks, bullets and other punctuation do not count. Under a heading
+that turns what is said (`UNDER_HEADING`: a drug is no allergy, a disease of the father's is not the patient's) a word
+is the same only under the same heading.
 
 A piece is a copy if all its words stand, in this order, in what an earlier note says, from the begin to the end of a
 sentence there. Numbers that changed, negations, words put in or left out make it new: it stays whole, whatever
@@ -22,8 +23,10 @@ with text that is kept, and small differences do not add up.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
 from itertools import chain as chained
 from typing import NamedTuple
 
@@ -45,9 +48,7 @@ DATE = (
 )
 NUMBERED = r"^\s*\(?(?:\d{1,3}|[a-z])[.)]\s+"  # the number of a list item says nothing
 WORD = r"\[[a-z][a-z0-9_]{0,79}\]|\p{L}[\p{L}\p{M}]*|\p{N}+|\(-\)|[+<>≥≤↑↓±?]"
-UNDER_HEADING = (
-    "medications", "allergies", "problems", "past medical history", "past surgical history", "family history",
-)  # fmt: skip
+UNDER_HEADING = ("allergies", "family history")
 LIGHT = frozenset({"a", "an", "the", "and", "is", "are"})
 WORDS_AT_A_TIME = 1_000_000  # about 300 MB
 
@@ -225,7 +226,7 @@ def _read(notes: pl.DataFrame, headings: Headings, is_word: IsWord | None) -> _R
     vocabulary = flat.unique()
     codes = flat.cast(pl.Enum(vocabulary)).to_physical().to_numpy().astype(np.int64)
     counts = found.list.len().to_numpy().astype(np.int64)
-    # Under some headings a word is another word.
+    # Under some headings a word says something else.
     kind = {title: number for number, title in enumerate(UNDER_HEADING, 1)}
     kinds = np.array([kind.get(piece.section, 0) for piece in pieces], dtype=np.int64)
     numbers = codes * (len(kind) + 1) + np.repeat(kinds, counts)
@@ -515,12 +516,23 @@ def rewritten(text: str, changes: Sequence[Edit]) -> str:
     return "".join([*parts, text[at:]])
 
 
-def moved(place: int, changes: Sequence[Edit]) -> int:
-    """Where a place of the text is after the changes; one inside a change is at its end."""
-    out = place
-    for change in changes:
-        if change.end <= place:
-            out += len(change.put) - (change.end - change.start)
-        elif change.start < place:
-            return out - place + change.start + len(change.put)
-    return out
+class Moves:
+    """Where places of a text stand after changes to it."""
+
+    def __init__(self, changes: Sequence[Edit]) -> None:
+        self.changes = changes
+        self._starts = [change.start for change in changes]
+        grown = (len(change.put) - (change.end - change.start) for change in changes)
+        self._shifts = [0, *accumulate(grown)]
+
+    def __call__(self, place: int) -> int:
+        """Where `place` is afterwards; one inside a change is at its end."""
+        k = bisect_left(self._starts, place)  # changes that begin before it
+        if k and self.changes[k - 1].end > place:
+            return self.changes[k - 1].end + self._shifts[k]
+        return place + self._shifts[k]
+
+    def around(self, start: int, end: int) -> Edit | None:
+        """The change that takes out or cuts the stretch, or None."""
+        k = bisect_left(self._starts, end)
+        return self.changes[k - 1] if k and self.changes[k - 1].end > start else None

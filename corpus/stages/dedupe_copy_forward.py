@@ -20,7 +20,7 @@ from corpus.sections import TITLES, headings
 from corpus.stage import Json, Outcome, StageParams
 from corpus.stages._as_notes import as_notes
 from dedupe import copy_forward
-from dedupe.copy_forward import Edit
+from dedupe.copy_forward import Edit, Moves
 from deid.lexicon import CLINICAL, WORD, WORD_RARE, flags
 
 NAME = "dedupe.copy_forward"
@@ -138,8 +138,8 @@ def _without(batch: pl.DataFrame, passages: pl.DataFrame, marker: str) -> tuple[
     for row, record in enumerate(batch["record"].to_list()):
         if record not in places:
             continue
-        changes = [c for c in copy_forward.edits(texts[row], places[record], marker) if _whole(c, spans[row] or [])]
-        spans[row] = [moved for span in spans[row] or [] if (moved := _moved(span, changes))]
+        changes = _whole(copy_forward.edits(texts[row], places[record], marker), spans[row] or [])
+        spans[row] = _moved(spans[row] or [], changes)
         texts[row] = copy_forward.rewritten(texts[row], changes)
         out, put = sum(c.end - c.start for c in changes), sum(len(c.put) for c in changes)
         lines.append({"record": record, "reason": NAME, "removed": out, "inserted": put})
@@ -150,19 +150,26 @@ def _without(batch: pl.DataFrame, passages: pl.DataFrame, marker: str) -> tuple[
     return after, pl.DataFrame(lines, schema=schema)
 
 
-def _whole(change: Edit, spans: Sequence[Json]) -> bool:
-    """Whether a change takes each placeholder as a whole or not at all."""
-    return not any(
-        s["out_start"] < edge < s["out_end"] for s in spans for edge in (change.start, change.end)
-    )  # fmt: skip
+def _whole(changes: Sequence[Edit], spans: Sequence[Json]) -> list[Edit]:
+    """The changes that cut no placeholder in two."""
+    moves = Moves(changes)
+    cut = {
+        change
+        for s in spans
+        if (change := moves.around(s["out_start"], s["out_end"]))
+        and not change.start <= s["out_start"] <= s["out_end"] <= change.end
+    }
+    return [change for change in changes if change not in cut]
 
 
-def _moved(span: Json, changes: Sequence[Edit]) -> Json | None:
-    """The span where it stands after the changes; None for one that went with them."""
-    if any(change.start <= span["out_start"] and span["out_end"] <= change.end for change in changes):
-        return None
-    shift = copy_forward.moved(span["out_start"], changes) - span["out_start"]
-    return {**span, "out_start": span["out_start"] + shift, "out_end": span["out_end"] + shift}
+def _moved(spans: Sequence[Json], changes: Sequence[Edit]) -> list[Json]:
+    """Spans where they stand after the changes, without those that went with them."""
+    moves = Moves(changes)
+    return [
+        {**s, "out_start": moves(s["out_start"]), "out_end": moves(s["out_end"])}
+        for s in spans
+        if not moves.around(s["out_start"], s["out_end"])
+    ]
 
 
 # --- redundancy ----------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import polars as pl
 
 from corpus.stage import NoParams, Outcome
 from corpus.stages._edits import edits
-from dedupe.copy_forward import Edit, moved
+from dedupe.copy_forward import Edit, Moves
 from deid.apply import render_frame
 
 NAME = "deid.render"
@@ -48,5 +48,6 @@ def _copied(before: pl.DataFrame, after: pl.DataFrame) -> pl.Series:
             for a, b in zip(spans or [], rendered or [], strict=True)
         ]
         found = places.to_list() if places is not None else []
-        rows.append([{edge: moved(place[edge], changes) for edge in ("start", "end")} for place in found])
+        moved = Moves(changes)
+        rows.append([{edge: moved(place[edge]) for edge in ("start", "end")} for place in found])
     return pl.Series("copied", rows, dtype=before["copied"].dtype)
