@@ -30,13 +30,13 @@ from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[1]
 
-SYMPTOMS = "chest pain|shortness of breath|abdominal pain|nausea|vomiting|headache|dizziness|back pain|productive cough|fatigue|lower extremity swelling|palpitations|night sweats|hematuria|dysuria|constipation|blurred vision|numbness of the left hand|orthopnea|poor appetite|joint stiffness|hoarseness|heartburn|syncope|pruritus".split("|")
-DISEASES = "pneumonia|heart failure|atrial fibrillation|acute kidney injury|urinary tract infection|cellulitis of the right leg|type 2 diabetes|chronic obstructive pulmonary disease|pulmonary embolism|pancreatitis|gastrointestinal bleeding|ischemic stroke|hypothyroidism|osteomyelitis|diverticulitis|hyponatremia|anemia of chronic disease|coronary artery disease|cirrhosis|deep vein thrombosis|gout|endocarditis".split("|")
-DRUGS = "metoprolol|lisinopril|furosemide|vancomycin|cefepime|apixaban|insulin glargine|atorvastatin|prednisone|levothyroxine|pantoprazole|gabapentin|amlodipine|ceftriaxone|heparin|tamsulosin|albuterol|allopurinol|spironolactone|warfarin|oxycodone|duloxetine".split("|")
-PARTS = "right knee|left shoulder|lower abdomen|left flank|right lung base|neck|lumbar spine|left foot|sternum|right groin|scalp|left hip".split("|")
-TESTS = "CT of the chest|MRI of the brain|renal ultrasound|echocardiogram|chest radiograph|colonoscopy|blood cultures|urine culture|lower extremity duplex|CT of the abdomen|bone scan|stress test".split("|")
-WORDS = "stable|unchanged|improved|worse|mild|moderate|marked|intermittent|persistent|resolving|new|diffuse|focal|bilateral|small|large".split("|")
-PEOPLE = "wife|son|daughter|sister|primary care physician|cardiologist|home nurse|neighbor|physical therapist|surgeon".split("|")
+SYMPTOMS = "chest pain|shortness of breath|abdominal pain|nausea|vomiting|headache|dizziness|back pain|productive cough|fatigue|lower extremity swelling|palpitations|night sweats|hematuria|dysuria|constipation|blurred vision|numbness of the left hand|orthopnea|poor appetite|joint stiffness|hoarseness|heartburn|syncope|pruritus".split("|")  # fmt: skip
+DISEASES = "pneumonia|heart failure|atrial fibrillation|acute kidney injury|urinary tract infection|cellulitis of the right leg|type 2 diabetes|chronic obstructive pulmonary disease|pulmonary embolism|pancreatitis|gastrointestinal bleeding|ischemic stroke|hypothyroidism|osteomyelitis|diverticulitis|hyponatremia|anemia of chronic disease|coronary artery disease|cirrhosis|deep vein thrombosis|gout|endocarditis".split("|")  # fmt: skip
+DRUGS = "metoprolol|lisinopril|furosemide|vancomycin|cefepime|apixaban|insulin glargine|atorvastatin|prednisone|levothyroxine|pantoprazole|gabapentin|amlodipine|ceftriaxone|heparin|tamsulosin|albuterol|allopurinol|spironolactone|warfarin|oxycodone|duloxetine".split("|")  # fmt: skip
+PARTS = "right knee|left shoulder|lower abdomen|left flank|right lung base|neck|lumbar spine|left foot|sternum|right groin|scalp|left hip".split("|")  # fmt: skip
+TESTS = "CT of the chest|MRI of the brain|renal ultrasound|echocardiogram|chest radiograph|colonoscopy|blood cultures|urine culture|lower extremity duplex|CT of the abdomen|bone scan|stress test".split("|")  # fmt: skip
+WORDS = "stable|unchanged|improved|worse|mild|moderate|marked|intermittent|persistent|resolving|new|diffuse|focal|bilateral|small|large".split("|")  # fmt: skip
+PEOPLE = "wife|son|daughter|sister|primary care physician|cardiologist|home nurse|neighbor|physical therapist|surgeon".split("|")  # fmt: skip
 SENTENCES = {
     "history": [
         "The patient is a {n:30-88} year old {man} with a history of {dx} and {dx} who presents with {n:2-14} days of {sym}.",
@@ -95,8 +95,8 @@ SENTENCES = {
         "Troponin {n:1-900}, BNP {n:20-4000}, lactate {n:0-6}.{n:0-9}",
     ],
 }  # fmt: skip
-SHORT = "Afebrile.|No acute events overnight.|Feels well.|Pain controlled.|Tolerating diet.|Alert and oriented.|No new complaints.|Seen at bedside.|Continue current care.|Slept well.|Labs reviewed.|Family updated.".split("|")
-OFTEN = "daily|twice daily|nightly|every 8 hours|every other day|weekly".split("|")
+SHORT = "Afebrile.|No acute events overnight.|Feels well.|Pain controlled.|Tolerating diet.|Alert and oriented.|No new complaints.|Seen at bedside.|Continue current care.|Slept well.|Labs reviewed.|Family updated.".split("|")  # fmt: skip
+OFTEN = "daily|twice daily|nightly|every 8 hours|every other day|weekly".split("|")  # fmt: skip
 LAYOUT = {
     "history": ("HISTORY OF PRESENT ILLNESS:", "HPI:", "Interval history:"),
     "medications": ("MEDICATIONS:", "Current medications:", "Meds:"),
@@ -108,7 +108,7 @@ LAYOUT = {
 }
 ITEMS = ("medications", "plan", "labs")
 MONTHS = "January February March April May June July August September October November December".split()
-COPY_RATE = {"history": 0.7, "medications": 0.8, "vitals": 0.35, "labs": 0.35, "exam": 0.65, "course": 0.75, "plan": 0.6}
+COPY_RATE = {"history": 0.7, "medications": 0.8, "vitals": 0.35, "labs": 0.35, "exam": 0.65, "course": 0.75, "plan": 0.6}  # fmt: skip
 
 
 class Sentence(NamedTuple):
@@ -429,7 +429,8 @@ def report(quality: list[dict[str, Any]], growth: list[dict[str, Any]], long: li
     for title, rows in (("More patients of 12 notes", growth), ("One patient with more and more notes", long)):
         lines += ["", f"{title}:", "", "| notes | characters | CPU s | characters per CPU s |", "|---|---|---|---|"]
         lines += [
-            f"| {r['notes']:,} | {r['chars']:,} | {r['cpu_seconds']:.2f} | {r['chars_per_cpu_second']:,.0f} |" for r in rows
+            f"| {r['notes']:,} | {r['chars']:,} | {r['cpu_seconds']:.2f} | {r['chars_per_cpu_second']:,.0f} |"
+            for r in rows
         ]
     return "\n".join([*lines, ""])
 

@@ -16,6 +16,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from corpus.stage import PLACES
 from corpus.tokens import load_counter
 from manifests.canonical import sha256_file
 
@@ -37,7 +38,6 @@ INSTRUCT = pa.schema(
 )  # fmt: skip
 SCHEMAS = {"pretrain": PRETRAIN, "sealed": PRETRAIN, "instruct": INSTRUCT}
 NEEDS = ("record", "patient", "group", "note_type", "charted_at", "text", "split", "copied")
-PLACES = pl.List(pl.Struct({"start": pl.Int64, "end": pl.Int64}))
 SPLITS = ("train", "validation", "test")
 
 
@@ -81,7 +81,7 @@ def write_file(job: FileJob) -> dict[str, int]:
     rows = rows.with_columns(tokens=pl.Series(_counter(job.tokenizer).count(texts.to_list()), dtype=pl.Int32))
     schema = SCHEMAS[job.product]
     if job.product != "instruct":
-        optional = {"note_type": pl.String, "charted_at": pl.String, "copied": PLACES}
+        optional: dict[str, Any] = {"note_type": pl.String, "charted_at": pl.String, "copied": PLACES}
         missing = [pl.lit(None, dtype=dtype).alias(c) for c, dtype in optional.items() if c not in rows.columns]
         rows = rows.with_columns(missing).with_columns(year=year(pl.col("charted_at")))
     table = rows.select(schema.names).to_arrow().cast(schema)

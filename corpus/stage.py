@@ -92,3 +92,5 @@ def check_reasons(found: set[str]) -> None:
 
 
 Json = dict[str, Any]
+PLACES = pl.List(pl.Struct({"start": pl.Int64, "end": pl.Int64}))
+"""Stretches of a text, half-open, in code points."""

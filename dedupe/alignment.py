@@ -107,7 +107,7 @@ def seeds(words: Sequence[int]) -> list[int]:
     for k in range(SEED):
         total = (total ^ row[k : k + size]) * np.uint64(0x9E3779B97F4A7C15)
         total ^= total >> np.uint64(29)
-    return total.tolist()  # type: ignore[no-any-return]
+    return total.tolist()
 
 
 def align(words: list[int], ends: Sequence[int], stream: Stream) -> Alignment:
@@ -144,7 +144,8 @@ def _place(
     """The words of a piece with their places where most of them stand; None where that is less than half."""
     piece, size, old = words[start:end], end - start, stream.words
     near = [t for s, _ in heads for t in [s, *stream.following(s, PIECES)]]
-    for t in near:
+    first = seeded[start : start + 1] if size < SEED else []  # a seed reaches beyond a short piece
+    for t in [*near, *first]:
         if old[t] == piece[0] and old[t : t + size] == piece:
             return list(zip(range(start, end), range(t, t + size), strict=True))
     if size >= SEED and (t := stream.same_piece(piece)) >= 0:

@@ -26,7 +26,7 @@ import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from itertools import chain as chained
 from typing import NamedTuple
 
@@ -62,7 +62,10 @@ class CopyForwardParams(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     min_words: int = Field(
-        default=8, ge=2, le=1000, description="words that a passage must share with an earlier note to be taken for a copy"
+        default=8,
+        ge=2,
+        le=1000,
+        description="words that a passage must share with an earlier note to be taken for a copy",
     )
     exempt: tuple[str, ...] = Field(default=(), description="titles of sections whose pieces are found, but stay")
 
@@ -151,10 +154,13 @@ def notes_in_order(notes: pl.DataFrame) -> pl.DataFrame:
     later = later_versions(notes)
     names = [name for name in ("charted_at", "signed_at") if name in notes.columns]
     moments = [
-        pl.Series(f"_{name}", [moment(value) for value in notes[name].cast(pl.String)], dtype=pl.String) for name in names
+        pl.Series(f"_{name}", [moment(value) for value in notes[name].cast(pl.String)], dtype=pl.String)
+        for name in names
     ]
     missing = [pl.lit(None, pl.String).alias(f"_{name}") for name in ("charted_at", "signed_at") if name not in names]
-    versions = pl.Series("_later", [later.get(one, 0) for one in ids.to_list()] if later else [0] * len(ids), dtype=pl.Int64)
+    versions = pl.Series(
+        "_later", [later.get(one, 0) for one in ids.to_list()] if later else [0] * len(ids), dtype=pl.Int64
+    )
     return (
         notes.with_columns(*moments, versions, *missing)
         .filter(pl.col("patient_id").is_not_null())
@@ -354,7 +360,7 @@ def copied(
     if any(place[i] < 0 and not _light(read, words[i]) for i in range(start, end)):
         return None
     first, last = place[known[0]], place[known[-1]]
-    for i, j in zip(known, known[1:], strict=False):
+    for i, j in pairwise(known):
         if chain[i] != chain[j] or place[j] <= place[i] or not _all_light(read, stream, place[i] + 1, place[j]):
             return None
     before = place[start - 1] if start else -1
@@ -440,7 +446,7 @@ def _note(
         for i in range(starts[k], starts[k] + sizes[k])
     )
     new = any(sizes[k] and not verdict[k] and not _bare_heading(pieces, sizes, k) for k in range(len(pieces)))
-    new = new or not any(verdict)
+    new = new or not any(size and one for size, one in zip(sizes, verdict, strict=True))
     lines.append(
         (read.ids[note], sum(sizes), sum(s for s, v in zip(sizes, verdict, strict=True) if v),
          sum(s for s, e in zip(sizes, exempt, strict=True) if e), changed, new)

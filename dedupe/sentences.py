@@ -9,16 +9,8 @@ piece was copied is decided on words, and a piece counts only where its source b
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
-
-
-class Heading(NamedTuple):
-    """Where a section begins: offsets of its heading in the text, and its title ("" for one without a known title)."""
-
-    start: int
-    end: int
-    title: str
 
 
 class Piece(NamedTuple):
@@ -30,14 +22,16 @@ class Piece(NamedTuple):
     heading: bool = False
 
 
-Headings = Callable[[str], list[Heading]]
+Headings = Callable[[str], Sequence[tuple[int, int, str]]]
+"""Where the sections of a text begin: offsets of their headings, in order, and their titles ("" for one not known)."""
 
 WRAPPED_FROM = 30
 """A line shorter than this was not wrapped; list items and labels are."""
 _LINE = re.compile(r"[^\S\n]*(\S(?:[^\n]*\S)?)")
 _ITEM = re.compile(r"[-*•·◦▪>#\[]|\(?(?:\d{1,3}|[A-Za-z])[.)](?=[ \t]+\S)|[=_~]{3}")
 _OPEN = re.compile(
-    r"\b(?:a|an|and|are|at|by|every|for|from|had|has|in|is|of|on|or|than|that|the|to|until|was|were|with)$", re.IGNORECASE
+    r"\b(?:a|an|and|are|at|by|every|for|from|had|has|in|is|of|on|or|than|that|the|to|until|was|were|with)$",
+    re.IGNORECASE,
 )
 _END = re.compile(r"[.!?]+[\"')\]]*(?=\s+[\"'(\[]?[A-Z0-9\[])|[.!?]+[\"')]*(?=\n)")
 _NO_END = re.compile(
@@ -45,24 +39,21 @@ _NO_END = re.compile(
 )
 
 
-def no_headings(text: str) -> list[Heading]:
+def no_headings(text: str) -> list[tuple[int, int, str]]:
     """For notes whose sections nobody knows."""
     return []
 
 
 def cut(text: str, headings: Headings = no_headings) -> list[Piece]:
     """The pieces of a note in order. What lies between them is white space."""
-    found = headings(text)
     pieces: list[Piece] = []
     section, at = "", 0
-    for one in found:
-        pieces += [Piece(start, end, section) for start, end in _sentences(text, at, one.start)]
-        section = one.title
-        solid = text[one.start : one.end]
-        start = one.start + len(solid) - len(solid.lstrip())
-        at = one.start + len(solid.rstrip())
-        pieces.append(Piece(start, at, section, heading=True))
-    pieces += [Piece(start, end, section) for start, end in _sentences(text, at, len(text))]
+    for start, end, title in headings(text):
+        pieces += [Piece(*place, section) for place in _sentences(text, at, start)]
+        solid, section = text[start:end], title
+        at = start + len(solid.rstrip())
+        pieces.append(Piece(start + len(solid) - len(solid.lstrip()), at, section, heading=True))
+    pieces += [Piece(*place, section) for place in _sentences(text, at, len(text))]
     return pieces
 
 

@@ -17,7 +17,7 @@ import polars as pl
 from pydantic import Field, field_validator
 
 from corpus.sections import TITLES, headings
-from corpus.stage import Json, Outcome, StageParams
+from corpus.stage import PLACES, Json, Outcome, StageParams
 from corpus.stages._as_notes import as_notes
 from dedupe import copy_forward
 from dedupe.copy_forward import Edit, Moves
@@ -31,7 +31,6 @@ LIBRARIES = ()
 KEEP = False
 
 NOTHING_NEW = "dedupe.no_new_information"
-PLACES = pl.List(pl.Struct({"start": pl.Int64, "end": pl.Int64}))
 GROUPS = ("note_type", "author_role", "year")
 FEWEST_PATIENTS = 11
 FEW = f"(fewer than {FEWEST_PATIENTS} patients)"
@@ -182,8 +181,14 @@ def _counted(batch: pl.DataFrame, notes: pl.DataFrame) -> dict[str, dict[str, An
     if "charted_at" in present:
         years = [(copy_forward.moment(value) or "")[:4] or None for value in rows["charted_at"].to_list()]
         rows = rows.with_columns(year=pl.Series(years, dtype=pl.String))
-    sums = [pl.len().alias("notes"), pl.sum("n_words").alias("words"), *(pl.sum(c) for c in ("copied", "exempt", "changed"))]
-    out: dict[str, dict[str, Any]] = {"all": rows.select(pl.col("group").n_unique().alias("patients"), *sums).row(0, named=True)}
+    sums = [
+        pl.len().alias("notes"),
+        pl.sum("n_words").alias("words"),
+        *(pl.sum(c) for c in ("copied", "exempt", "changed")),
+    ]
+    out: dict[str, dict[str, Any]] = {
+        "all": rows.select(pl.col("group").n_unique().alias("patients"), *sums).row(0, named=True)
+    }
     for name in GROUPS:
         if name in rows.columns:
             by = rows.with_columns(pl.col(name).cast(pl.String).fill_null("(none)"))

@@ -42,7 +42,9 @@ def apply(batch: pl.DataFrame, params: NoParams, resources: None) -> Outcome:
 def _copied(before: pl.DataFrame, after: pl.DataFrame) -> pl.Series:
     """Places of copied passages, where they stand once values are in the place of placeholders."""
     rows = []
-    for places, spans, rendered in zip(before["copied"], before["spans"].to_list(), after["spans"].to_list(), strict=True):
+    for places, spans, rendered in zip(
+        before["copied"], before["spans"].to_list(), after["spans"].to_list(), strict=True
+    ):
         changes = [
             Edit(a["out_start"], a["out_end"], " " * (b["out_end"] - b["out_start"]))
             for a, b in zip(spans or [], rendered or [], strict=True)
