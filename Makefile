@@ -63,6 +63,7 @@ check: $(VENV)/.dev  ## ruff and mypy
 
 bench: $(VENV)/.dev  ## measure speed and quality; tables go to benchmarks/results/
 	@$(BIN)/python benchmarks/dedupe.py
+	@$(BIN)/python benchmarks/copy_forward.py
 	@$(BIN)/python benchmarks/corpus.py
 	@$(BIN)/python benchmarks/deid.py
 

@@ -104,16 +104,13 @@ def measure_hospital(read: Ingested, states: Sequence[ShardState], kept: Sequenc
         kind: _share(dropped_junk.filter(pl.col("kind") == kind).height, count)
         for kind, count in sorted(read_junk["kind"].value_counts().iter_rows())
     }
-    twins = copies.join(drops.filter(pl.col("reason").str.starts_with("dedupe.")), on="note_id", how="semi")
+    twin = pl.col("reason").is_in(["dedupe.exact", "dedupe.near"])
+    twins = copies.join(drops.filter(twin), on="note_id", how="semi")
     # A copy and its origin are a pair: either of them may be the survivor.
-    origin = copies.join(
-        drops.filter(pl.col("reason").str.starts_with("dedupe.")), left_on="of_note_id", right_on="note_id", how="semi"
-    )
+    origin = copies.join(drops.filter(twin), left_on="of_note_id", right_on="note_id", how="semi")
     resolved = pl.concat([twins.select("note_id"), origin.select("note_id")]).unique().height
     planted = pl.concat([copies["note_id"], copies["of_note_id"]]).drop_nulls().unique()
-    unplanted = drops.filter(
-        pl.col("reason").str.starts_with("dedupe.") & ~pl.col("note_id").is_in(planted.implode())
-    ).height
+    unplanted = drops.filter(twin & ~pl.col("note_id").is_in(planted.implode())).height
     return [
         {"what": "deid", "gold": "synthetic hospital", "origin": "synthetic", "figures": figures},
         {

@@ -75,7 +75,8 @@ class Stage(Record):
     chars_out: NonNegativeInt
     details: dict[str, Any] = Field(default_factory=dict)
     """Figures of this stage that are no drop: spans by identifier and action, algorithm versions. `rules`: spans by the rule
-    that found them; `review`: notes with a characteristic that people should look at, by kind; both rounded to tens."""
+    that found them; `review`: notes with a characteristic that people should look at, by kind; both rounded to tens.
+    `redundancy`: shares of words that stood in an earlier note of the same patient, by type, role and year."""
 
 
 class Determination(Record):

@@ -19,7 +19,7 @@ def engine(*, html: bool) -> Environment:
     )
     environment.globals |= {
         "figure": figure, "flat": flat, "percent": percent, "interval": interval, "deid_rows": deid_rows,
-        "deid_tables": deid_tables, "check_line": check_line,
+        "deid_tables": deid_tables, "check_line": check_line, "redundancy": redundancy,
     }  # fmt: skip
     return environment
 
@@ -171,6 +171,24 @@ def detected(manifest: CorpusManifest) -> dict[str, dict[str, str]]:
     """What detection counted: `rules`, and what is flagged for `review`; empty in versions that did not count it."""
     details = next((stage.details for stage in manifest.stages if stage.name == "deid.detect"), {})
     return {name: dict(details.get(name, {})) for name in ("rules", "review")}
+
+
+def redundancy(manifest: CorpusManifest) -> list[Table]:
+    """What stood in an earlier note of the same patient, by type of note, role of the author and year; none if not counted."""
+    details = next((stage.details for stage in manifest.stages if stage.name == "dedupe.copy_forward"), {})
+    counted = dict(details.get("redundancy", {}))
+    rows = {"": {"all notes": counted.pop("all")}} if counted.get("all") else {}
+    return [
+        Table(
+            name.replace("_", " "), [name.replace("_", " "), "words", "copied", "copied, but stay", "changed"],
+            [
+                [value, figure(row["words"]), *(percent(row[part]) for part in ("copied", "exempt", "changed"))]
+                for value, row in table.items()
+            ],
+        )
+        for name, table in (rows | counted).items()
+        if table
+    ]  # fmt: skip
 
 
 def check_line(what: str, figures: dict[str, Any]) -> str | None:

@@ -123,7 +123,7 @@ def test_released_files_hold_the_allowed_columns_ordered_by_key(built):
                 "instruct": ["record", "patient", "parent", "task", "messages", "prompt", "completion", "tokens"]
             }
             assert frame.columns == expected.get(
-                entry["path"].split("/")[0], ["record", "patient", "note_type", "year", "text", "tokens"]
+                entry["path"].split("/")[0], ["record", "patient", "note_type", "year", "text", "tokens", "copied"]
             )
             assert frame["record"].is_sorted()
 
