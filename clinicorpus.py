@@ -750,6 +750,38 @@ def dedupe_run(
     _console().print(f"{notes.height:,} notes: {kept.height:,} kept, {ledger.height:,} dropped → {out}")
 
 
+@dedupe_app.command("copy-forward")
+def dedupe_copy_forward(
+    input: Annotated[Path, typer.Argument(metavar="IN")], out: Annotated[Path, typer.Option()],
+    min_words: Annotated[int, typer.Option(min=2, max=1000, help="Words that a passage must share.")] = 8,
+) -> None:  # fmt: skip
+    """Find passages that stand in an earlier note of the same patient; write passages.parquet and notes.parquet into OUT.
+
+    passages: note_id, start, end, section, from_id, n_words. notes: note_id, n_words, copied, changed, new.
+    """
+    from corpus.readers import read_table
+    from corpus.sections import headings
+    from corpus.stages.dedupe_copy_forward import is_word
+    from dedupe.copy_forward import CopyForwardParams, find
+
+    notes, rejected = read_table(input)
+    _say_rejected(rejected)
+    if not notes["patient_id"].count():
+        raise UserError("the notes name no patients", value=input, next="add a column patient_id")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError("the folder cannot be made", value=f"{out}: {error.strerror}") from None
+    passages, lines = find(notes, CopyForwardParams(min_words=min_words), headings, is_word)
+    _write_table(passages.drop("exempt"), out / "passages.parquet")
+    _write_table(lines.drop("exempt"), out / "notes.parquet")
+    words, copied = int(lines["n_words"].sum()), int(lines["copied"].sum())
+    _console().print(
+        f"{lines.height:,} notes: {copied:,} of {words:,} words stand in an earlier note of the patient, "
+        f"{lines.height - int(lines['new'].sum()):,} notes say nothing new → {out}"
+    )
+
+
 # --- synthetic -----------------------------------------------------------------------------------------------
 
 

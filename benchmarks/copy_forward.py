@@ -377,7 +377,7 @@ def measure(patients: int, notes: int, seed: int) -> dict[str, Any]:
     seconds = time.process_time() - started
     chars = int(frame["text"].str.len_chars().sum())
     return {
-        "patients": patients, "notes": frame.height, "chars": chars, "cpu_seconds": seconds,
+        "seed": seed, "patients": patients, "notes": frame.height, "chars": chars, "cpu_seconds": seconds,
         "chars_per_cpu_second": chars / seconds, **score(made, found.passages),
     }  # fmt: skip
 
@@ -386,7 +386,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--patients", type=int, default=400)
     parser.add_argument("--notes", type=int, default=12, help="notes of a patient")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=21)
     parser.add_argument("--one", action="store_true", help="one measurement, as JSON")
     parser.add_argument("--write", type=Path, help="Markdown file for the tables")
     args = parser.parse_args()
@@ -417,13 +417,14 @@ def report(quality: list[dict[str, Any]], growth: list[dict[str, Any]], long: li
         "Made by `python benchmarks/copy_forward.py --write benchmarks/results/copy_forward.md`. "
         f"Python {platform.python_version()}, {platform.machine()}, one thread.", "",
         "Words of planted copies, in notes made by seed (what was planted: see the head of the script). A sentence in which a "
-        "number, a word or a negation changed is new as a whole; the last column counts the unchanged words in these as missed.", "",
+        "number, a word or a negation changed is new as a whole; the last column counts the unchanged words in these as missed. "
+        "The code was written looking at seeds 1 and 2; those below were not looked at.", "",
         "| seed | notes | words | copied | recall | precision | wrong: in changed sentences / elsewhere | recall of all words that stand before |",
         "|---|---|---|---|---|---|---|---|",
     ]  # fmt: skip
-    for k, q in enumerate(quality, 1):
+    for q in quality:
         lines.append(
-            f"| {k} | {q['notes']:,} | {q['words']:,} | {q['copied'] / q['words']:.3f} | {q['recall']:.4f} | {q['precision']:.4f} | "
+            f"| {q['seed']} | {q['notes']:,} | {q['words']:,} | {q['copied'] / q['words']:.3f} | {q['recall']:.4f} | {q['precision']:.4f} | "
             f"{q['wrong_in_changed']:,} / {q['wrong_elsewhere']:,} | {q['recall_of_all_words_that_stand_before']:.4f} |"
         )
     for title, rows in (("More patients of 12 notes", growth), ("One patient with more and more notes", long)):

@@ -3,7 +3,7 @@
 A note and everything before it are rows of numbers, one for each word, cut into pieces (sentences, list items). Each
 piece is compared with a few places: where the piece before it would go on, the next pieces there, where the very same
 piece stands, and where some words of it stand in a row (seeds). The place that holds most of its words wins. Pieces
-that follow each other there and here are a chain, however much was put in or left out in between.
+that follow each other there and here, with little put in or left out between them, are a chain.
 
 Every piece is compared with a bounded number of places, and at each only words around it are looked at, so the cost is
 linear in the text.
@@ -22,8 +22,9 @@ NEAR = 5
 """Words that may differ inside a piece before it goes on as before."""
 PIECES = 6
 """Pieces that may be left out of what was copied before the next is looked for elsewhere."""
-GAP = 400
-"""Words left out after which two places in one earlier note are one chain still."""
+GAP = 20
+"""Words put in or left out after which two pieces are one chain still. Standard phrases in their usual order, each typed
+anew, are no passage."""
 HEADS = 3
 """Chains that may go on side by side."""
 SEEDED = 4
@@ -117,19 +118,28 @@ def align(words: list[int], ends: Sequence[int], stream: Stream) -> Alignment:
     if not stream.words:
         return found
     seeded = stream.find(words)
-    heads: list[tuple[int, int]] = []  # place where a chain goes on, and the chain; the latest first
+    heads: list[
+        tuple[int, int, int]
+    ] = []  # where a chain goes on in the stream and ended here, and the chain; latest first
     start = 0
     for end in ends:
         if end > start and (match := _place(words, start, end, seeded, stream, heads)):
             first, last = match[0][1], match[-1][1]
-            chain = next((c for s, c in heads if 0 <= first - s <= GAP and stream.note[first] == stream.note[s]), -1)
+            chain = next(
+                (
+                    c
+                    for s, i, c in heads
+                    if 0 <= first - s <= GAP and start - i <= GAP and stream.note[first] == stream.note[s]
+                ),
+                -1,
+            )
             if chain < 0:
                 chain = len(found.matched)
                 found.matched.append(0)
             for i, t in match:
                 found.place[i], found.chain[i] = t, chain
             found.matched[chain] += len(match)
-            heads = [(last + 1, chain), *((s, c) for s, c in heads if c != chain)][:HEADS]
+            heads = [(last + 1, end, chain), *(head for head in heads if head[2] != chain)][:HEADS]
         start = end
     return found
 
@@ -139,11 +149,11 @@ Match = list[tuple[int, int]]
 
 
 def _place(
-    words: list[int], start: int, end: int, seeded: list[int], stream: Stream, heads: list[tuple[int, int]]
+    words: list[int], start: int, end: int, seeded: list[int], stream: Stream, heads: list[tuple[int, int, int]]
 ) -> Match | None:
     """The words of a piece with their places where most of them stand; None where that is less than half."""
     piece, size, old = words[start:end], end - start, stream.words
-    near = [t for s, _ in heads for t in [s, *stream.following(s, PIECES)]]
+    near = [t for s, _, _ in heads for t in [s, *stream.following(s, PIECES)]]
     first = seeded[start : start + 1] if size < SEED else []  # a seed reaches beyond a short piece
     for t in [*near, *first]:
         if old[t] == piece[0] and old[t : t + size] == piece:

@@ -304,20 +304,20 @@ def _remember(
 
 
 def spell(read: _Read, words: list[int], found: Alignment, stream: Stream) -> None:
-    """Match each word that is only misspelt with the word in its place; its neighbours say where that is."""
+    """Match each word that is only misspelt with the word in its place; the words next to it say where that is."""
     place, chain = found.place, found.chain
-    for i, own in enumerate(place):
-        if own >= 0:
-            continue
-        for side in (-1, 1):
-            if 0 <= i + side < len(words) and place[i + side] >= 0:
-                t = place[i + side] - side
-                if t >= 0 and t not in place[max(i - 1, 0) : i + 2] and _same_spelling(read, words[i], stream.words[t]):
-                    place[i], chain[i] = t, chain[i + side]
-                    break
+    for side, order in ((-1, range(1, len(words))), (1, range(len(words) - 2, -1, -1))):
+        for i in order:
+            if place[i] >= 0 or place[i + side] < 0:
+                continue
+            t = place[i + side] - side
+            if t >= 0 and t not in place[max(i - 1, 0) : i + 2] and _same_spelling(read, words[i], stream.words[t]):
+                place[i], chain[i] = t, chain[i + side]
 
 
 def _same_spelling(read: _Read, ours: int, theirs: int) -> bool:
+    if ours == theirs:
+        return True
     if theirs < 0 or ours % read.kinds != theirs % read.kinds:
         return False
     return misspelt(read.word(ours), read.word(theirs), read.is_word)

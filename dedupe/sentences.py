@@ -33,6 +33,7 @@ _OPEN = re.compile(
     r"\b(?:a|an|and|are|at|by|every|for|from|had|has|in|is|of|on|or|than|that|the|to|until|was|were|with)$",
     re.IGNORECASE,
 )
+_STOP = re.compile(r"[.!?](?:\s|$)")
 _END = re.compile(r"[.!?]+[\"')\]]*(?=\s+[\"'(\[]?[A-Z0-9\[])|[.!?]+[\"')]*(?=\n)")
 _NO_END = re.compile(
     r"(?:\b(?:Dr|Drs|Mr|Mrs|Ms|St|vs|approx|No|Fig|e\.g|i\.e|a\.m|p\.m|Jr|Sr|Prof|Inc|Ph|Pt|pt)|(?<![A-Za-z])[A-Z])\.$"
@@ -89,8 +90,11 @@ def _joined(text: str, lines: list[tuple[int, int]]) -> Iterator[tuple[int, int]
     if not lines:
         return
     width = max(end - start for start, end in lines)
-    # Where no line goes on in small letters, the lines are a list, unless all is in capitals.
-    prose = any(text[start].islower() for start, _ in lines[1:]) or text[lines[0][0] : lines[-1][1]].isupper()
+    # Where no line goes on in small letters, the lines are a list, unless they are sentences in capitals.
+    block = text[lines[0][0] : lines[-1][1]]
+    prose = any(text[start].islower() for start, _ in lines[1:]) or (
+        block.isupper() and _STOP.search(block) is not None
+    )
     at, last = lines[0]
     for start, end in lines[1:]:
         length = last - text.rfind("\n", 0, last) - 1

@@ -121,6 +121,17 @@ def test_a_short_statement_typed_anew_stays_and_inside_a_copied_passage_goes():
     assert "Afebrile" not in _left(FIRST, FIRST + " Ambulated twice.")[0]
 
 
+def test_standard_phrases_in_their_usual_order_are_no_passage():
+    phrases = ["Lungs are clear.", "Heart is regular.", "Abdomen is soft.", "No edema."]
+    rng = random.Random(3)
+
+    def typed():
+        return " ".join(f"{p} {' '.join(f'word{rng.randrange(10**6)}' for _ in range(25))}." for p in phrases)
+
+    again = typed()
+    assert _left(typed(), again) == (again, True)
+
+
 def test_a_list_of_short_items_is_found_by_its_items_together():
     first = "EXAM:\nGen: thin.\nEyes: clear.\nNeck: supple.\nLungs: clear bilaterally.\nHeart: regular."
     again = "S: sleeping well.\nEXAM:\nGen: thin.\nEyes: clear.\nNeck: supple.\nLungs: crackles.\nHeart: regular."
