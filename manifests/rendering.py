@@ -176,17 +176,18 @@ def detected(manifest: CorpusManifest) -> dict[str, dict[str, str]]:
 def redundancy(manifest: CorpusManifest) -> list[Table]:
     """What stood in an earlier note of the same patient, by type of note, role of the author and year; none if not counted."""
     details = next((stage.details for stage in manifest.stages if stage.name == "dedupe.copy_forward"), {})
-    counted = dict(details.get("redundancy", {}))
-    rows = {"": {"all notes": counted.pop("all")}} if counted.get("all") else {}
+    counted = details.get("redundancy", {})
+    tables = {"": {"all notes": counted["all"]} if counted.get("all") else {}}
+    tables |= {name: counted.get(name, {}) for name in ("note_type", "author_role", "year")}
     return [
         Table(
             name.replace("_", " "), [name.replace("_", " "), "words", "copied", "copied, but stay", "changed"],
             [
                 [value, figure(row["words"]), *(percent(row[part]) for part in ("copied", "exempt", "changed"))]
-                for value, row in table.items()
+                for value, row in sorted(table.items())
             ],
         )
-        for name, table in (rows | counted).items()
+        for name, table in tables.items()
         if table
     ]  # fmt: skip
 
