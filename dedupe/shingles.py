@@ -43,14 +43,22 @@ def shingle_hashes(tokens: U64, n_tokens: I64, width: int) -> tuple[U64, I64]:
     gap = width - 1
     start = np.cumsum(n_tokens + gap) - n_tokens - gap
     spaced = np.zeros(int((n_tokens + gap).sum()) + gap, dtype=np.uint64)
-    spaced[_ranges(start, n_tokens)] = tokens
-    size = len(spaced) - gap
+    spaced[ranges(start, n_tokens)] = tokens
+    count = np.where(n_tokens >= width, n_tokens - gap, np.minimum(n_tokens, 1))
+    return mixed(_sums(spaced, width)[ranges(start, count)]), count
+
+
+def rolled(tokens: U64, width: int) -> U64:
+    """Hashes of every `width` tokens in a row, as those of `shingle_hashes`, whatever note they are of."""
+    return mixed(_sums(tokens, width))
+
+
+def _sums(tokens: U64, width: int) -> U64:
+    size = max(len(tokens) - width + 1, 0)
     sums = np.zeros(size, dtype=np.uint64)
     for k, weight in enumerate(_weights(width)):
-        sums += spaced[k : k + size] * weight
-    count = np.where(n_tokens >= width, n_tokens - gap, np.minimum(n_tokens, 1))
-    sums = sums[_ranges(start, count)]
-    return mixed(sums), count
+        sums += tokens[k : k + size] * weight
+    return sums
 
 
 def mixed(values: U64) -> U64:
@@ -79,6 +87,6 @@ def _weights(width: int) -> U64:
     return mixed(np.arange(1, width + 1, dtype=np.uint64) * MIX) | np.uint64(1)
 
 
-def _ranges(start: I64, length: I64) -> I64:
+def ranges(start: I64, length: I64) -> I64:
     """start[0], start[0] + 1, … `length[0]` of them, then the same from start[1], and so on."""
     return np.arange(length.sum()) + np.repeat(start - (np.cumsum(length) - length), length)
