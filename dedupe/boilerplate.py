@@ -1,0 +1,140 @@
+"""Sentences that recur across patients: templates of a site, disclaimers, signature blocks. Found by frequency.
+
+The **unit** is a sentence or a line. A line break inside a sentence does not end it, so wrapping does not matter: a break
+counts where the line before is short, or the next opens a list, a heading or a paragraph. Two units are the same if their
+letters and digits are (`exact.normalized`); placeholders count like words, so a disclaimer stays the same under another
+name. A unit of fewer than `min_words` words is never boilerplate, however often it stands: "lungs are clear" is a finding.
+
+A unit is boilerplate if it stands in notes of `min_patients` distinct patients and of `min_share` of all. Patients are
+counted and not notes, because what recurs inside a patient is copy-forward, which is another question. A note without a
+patient counts for its cluster of near-duplicates.
+
+`count` is the map: 8 to 20 bytes for each distinct unit of a shard. `resolve` is the reduce, and the only place where the
+whole corpus meets: its memory is that of all tables, about 60 bytes a distinct unit while it groups.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field
+
+from dedupe.exact import normalized
+from dedupe.survivor import check_notes
+
+NOTES_AT_A_TIME = 2048
+# A line of 50 characters and more may have been broken by wrapping: such a break ends nothing, but before a list or heading.
+BREAK = re.compile(
+    r"(?<=[.!?:;])\s+(?=[^a-z\s])|\n\s*\n\s*|(?<![^\n]{50})\n\s*(?=[^a-z\s])|\n\s*(?=[-*•#]|[A-Z][A-Za-z /&]{1,40}:)"
+)
+
+
+class BoilerplateParams(BaseModel):
+    """What recurs often enough to be nobody's."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    min_words: int = Field(default=8, ge=1, description="shorter sentences are never boilerplate")
+    min_patients: int = Field(default=20, ge=2, description="distinct patients in whose notes a sentence must stand")
+    min_share: float = Field(default=0.005, ge=0, le=1, description="share of all patients, where that is more")
+    spare: tuple[str, ...] = Field(default=(), description="phrases; a sentence that holds one is never boilerplate")
+
+
+class Piece(NamedTuple):
+    """A stretch of a text: half-open, in code points."""
+
+    start: int
+    end: int
+
+
+def pieces(text: str) -> list[Piece]:
+    """The sentences and lines of a text, without the white space between them."""
+    cuts = [(m.start(), m.end()) for m in BREAK.finditer(text)]
+    starts, ends = [0, *(end for _, end in cuts)], [*(start for start, _ in cuts), len(text)]
+    found = []
+    for start, end in zip(starts, ends, strict=True):
+        part = text[start:end]
+        bare = part.strip()
+        if bare:
+            lead = len(part) - len(part.lstrip())
+            found.append(Piece(start + lead, start + lead + len(bare)))
+    return found
+
+
+def units(text: pl.Series, params: BoilerplateParams) -> pl.DataFrame:
+    """The units of texts that may be boilerplate: `row`, `start`, `end`, `unit` (UInt64, of letters and digits)."""
+    rows: list[tuple[int, int, int]] = []
+    bodies: list[str] = []
+    for row, body in enumerate(text.fill_null("").to_list()):
+        for piece in pieces(body):
+            part = body[piece.start : piece.end]
+            if part.count(" ") + part.count("\n") + 1 >= params.min_words and len(part.split()) >= params.min_words:
+                rows.append((row, *piece))
+                bodies.append(part)
+    bare = normalized(pl.Series(bodies, dtype=pl.String))
+    counts = bare != ""
+    for phrase in normalized(pl.Series(params.spare, dtype=pl.String)):
+        counts &= ~bare.str.contains(phrase, literal=True)
+    keys = [int.from_bytes(blake2b(one.encode(), digest_size=8).digest(), "little") for one in bare.to_list()]
+    frame = pl.DataFrame(rows, schema={"row": pl.Int64, "start": pl.Int64, "end": pl.Int64}, orient="row")
+    return frame.with_columns(unit=pl.Series(keys, dtype=pl.UInt64)).filter(counts)
+
+
+def count(notes: pl.DataFrame, params: BoilerplateParams) -> pl.DataFrame:
+    """In how many patients' notes each unit of a shard stands.
+
+    Args:
+        notes: `note_id`, `text`; `patient_id` and `cluster` where they are there. A shard holds all notes of a patient.
+        params: which units count.
+
+    Returns:
+        `unit` (null: any note at all), `cluster` (hash of the near-duplicate cluster of notes without a patient, else
+        null), `patients`.
+    """
+    check_notes(notes, ["text"])
+    missing = [pl.lit(None, pl.String).alias(c) for c in ("patient_id", "cluster") if c not in notes.columns]
+    who = notes.with_columns(missing).select(
+        "text", pl.col("patient_id").cast(pl.String), own=pl.coalesce(pl.col("cluster").cast(pl.String), pl.col("note_id").cast(pl.String)),
+    )  # fmt: skip
+    people = who["patient_id"].rank("dense").cast(pl.UInt64)
+    own = pl.Series([_hash(one) for one in who["own"].to_list()], dtype=pl.UInt64)
+    whose = pl.DataFrame({"person": people, "cluster": pl.select(pl.when(people.is_null()).then(own)).to_series()})
+    parts = [pl.DataFrame({"row": np.arange(len(who)), "unit": pl.Series([None] * len(who), dtype=pl.UInt64)})]
+    for at in range(0, len(who), NOTES_AT_A_TIME):
+        found = units(who["text"][at : at + NOTES_AT_A_TIME], params)
+        parts.append(found.select(pl.col("row") + at, "unit").unique())
+    pairs = pl.concat(parts).select("unit", person=whose["person"].gather(pl.concat(parts)["row"]), cluster=whose["cluster"].gather(pl.concat(parts)["row"]))  # fmt: skip
+    known = (
+        pairs.filter(pl.col("person").is_not_null()).unique().group_by("unit").agg(patients=pl.len().cast(pl.UInt32))
+    )
+    loose = pairs.filter(pl.col("person").is_null()).select("unit", "cluster").unique()
+    return pl.concat(
+        [
+            known.select("unit", pl.lit(None, pl.UInt64).alias("cluster"), "patients"),
+            loose.select("unit", "cluster", pl.lit(1, pl.UInt32).alias("patients")),
+        ]
+    ).sort("unit", "cluster", nulls_last=True)
+
+
+def resolve(tables: Sequence[pl.DataFrame], params: BoilerplateParams) -> pl.DataFrame:
+    """The units that are boilerplate: `unit`, `patients` (how many), by unit; the same for any order of the tables."""
+    each = (
+        pl.concat(tables)
+        .group_by("unit", "cluster")
+        .agg(pl.col("patients").sum())
+        .with_columns(patients=pl.when(pl.col("cluster").is_null()).then("patients").otherwise(1))
+        .group_by("unit")
+        .agg(pl.col("patients").sum().cast(pl.Int64))
+    )
+    everybody = int(each.filter(pl.col("unit").is_null())["patients"].sum() or 0)
+    least = max(params.min_patients, params.min_share * everybody)
+    return each.filter(pl.col("unit").is_not_null() & (pl.col("patients") >= least)).sort("unit")
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
