@@ -216,13 +216,33 @@ def account(before: pl.DataFrame, outcome: Outcome) -> Json:
     return line
 
 
+def _texts(notes: pl.DataFrame, made: pl.DataFrame) -> pl.DataFrame:
+    """Notes and records made from them, as far as the account looks at them."""
+    text = made.select("record", text=pl.col("prompt") + pl.col("completion"))
+    return pl.concat([notes.select("record", "text"), text])
+
+
+def _joined(notes: Outcome, made: Outcome) -> Outcome:
+    """What a stage says of the notes and of the records made from them, as one."""
+
+    def both(one: pl.DataFrame | None, other: pl.DataFrame | None) -> pl.DataFrame | None:
+        frames = [frame for frame in (one, other) if frame is not None]
+        return pl.concat(frames, how="diagonal") if frames else None
+
+    return notes._replace(
+        batch=_texts(notes.batch, made.batch), drops=both(notes.drops, made.drops),
+        findings=both(notes.findings, made.findings),
+    )  # fmt: skip
+
+
 def run_segment(job: SegmentJob) -> Json:
     """Worker call: read a shard, apply the stages of a segment, write what is left with the account."""
 
     def write(folder: Path) -> Json:
         frame = pl.read_parquet(job.input)
         stages: Json = {}
-        drops, created = [], []
+        drops: list[pl.DataFrame] = []
+        created: list[pl.DataFrame] = []
         for op in job.ops:
             module = STAGES[op.stage]
             params = module.Params.model_validate(op.params)
@@ -232,10 +252,18 @@ def run_segment(job: SegmentJob) -> Json:
                 else resources(op.stage, params.model_dump_json(), job.keys, op.table)
             )
             outcome = module.apply(frame, params, extra)
-            stages[op.stage] = account(frame, outcome)
+            before, told = frame, outcome
+            if created and hasattr(module, "screen"):
+                made = pl.concat(created)
+                screened = module.screen(made, outcome, params, extra)
+                created = [screened.batch]
+                before, told = _texts(frame, made), _joined(outcome, screened)
+            stages[op.stage] = account(before, told)
             frame = outcome.batch.sort("record")
-            if outcome.drops is not None and outcome.drops.height:
-                drops.append(outcome.drops.with_columns(stage=pl.lit(op.stage)))
+            if told.drops is not None and told.drops.height:
+                drops.append(told.drops.with_columns(stage=pl.lit(op.stage)))
+            if told.findings is not None and told.findings.height:
+                told.findings.write_parquet(folder / f"findings-{op.stage}.parquet")
             if outcome.created is not None and outcome.created.height:
                 created.append(outcome.created)
         frame.select(c for c in job.columns if c in frame.columns).write_parquet(folder / "data.parquet")
@@ -266,9 +294,10 @@ def run_reduce(job: ReduceJob) -> Json:
     def write(folder: Path) -> Json:
         module = STAGES[job.stage]
         tables = [pl.read_parquet(path) for path in job.tables]
-        decisions = module.reduce(tables, module.Params.model_validate(job.params)).sort("record")
+        by = getattr(module, "BY", "record")
+        decisions = module.reduce(tables, module.Params.model_validate(job.params)).sort(by)
         for index, table in enumerate(tables):
-            decisions.join(table.select("record"), on="record", how="semi").sort("record").write_parquet(
+            decisions.join(table.select(by), on=by, how="semi").sort(by).write_parquet(
                 folder / f"slice-{index:05d}.parquet"
             )
         return {"rows": decisions.height}

@@ -14,6 +14,10 @@
     map(batch, params) -> table                  scope corpus: per shard, small
     reduce(tables, params) -> decisions          scope corpus: columns record, and `reason` where it drops
     apply(batch, params, decisions) -> Outcome   scope corpus
+    BY                                           optional, scope corpus: the column that decisions are about instead of
+                                                 `record`; a shard gets those that its table names
+    screen(created, outcome, params, resources) -> Outcome   optional: what becomes of the records that stages before it in
+                                                 the same worker call made; `outcome` is what `apply` said of the notes
 
     describe(params) -> dict                     optional; what the manifest says of the algorithm
     disclose(details) -> dict                    optional; what of its counts may leave the PHI zone
@@ -47,6 +51,7 @@ class Outcome(NamedTuple):
     drops: record, reason (and what explains it: kept, similarity); one row for each record that does not go on.
     edits: record, reason, removed, inserted: characters taken out of and put into the text of records that go on.
     created: records made from others: record, parents (list), reason, chars, and their own columns.
+    findings: what explains the stage to people and to the report; a file of its own, in the PHI zone.
     details: counts worth a line in the manifest, added up over shards.
     """
 
@@ -55,6 +60,7 @@ class Outcome(NamedTuple):
     edits: pl.DataFrame | None = None
     created: pl.DataFrame | None = None
     details: dict[str, dict[str, Any]] = {}  # noqa: RUF012 - a default that nobody writes to
+    findings: pl.DataFrame | None = None
 
 
 def drop(batch: pl.DataFrame, reason: pl.Expr) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -75,12 +81,16 @@ REASONS: dict[str, str] = {
     "dedupe.exact": "another note has the same letters and digits",
     "dedupe.near": "another note has nearly the same word shingles",
     "dedupe.no_new_information": "every passage stands in an earlier note of the patient",
+    "dedupe.boilerplate": "nothing but sentences that recur across patients",
     "filters.short": "fewer words than the recipe asks for",
     "filters.encoded": "long unbroken strings: base64, hex dumps",
     "filters.garbled": "too few letters, or control and replacement characters",
     "filters.masked": "more placeholders than words",
     "filters.language": "too few English function words",
     "filters.repetitive": "a few lines repeated over and over",
+    "contamination.item": "an item of an evaluation set stands in it",
+    "contamination.rest": "too little is left once the items are cut out",
+    "contamination.parent": "the note it was made from went for an item",
 }
 
 
