@@ -156,6 +156,8 @@ def _show_build(built: Any, manifest: Any, used: dict[str, Any]) -> None:
     for entry in manifest.measured:
         if entry.what in ("selfcheck", "attack") and (line := check_line(entry.what, entry.figures)):
             console.print(f"{entry.what}: {line}", soft_wrap=True)
+        if entry.what == "contamination" and (line := check_line(entry.what, entry.figures)):
+            console.print(f"contamination, {entry.gold}: {line}", soft_wrap=True)
         if entry.what == "deid" and "overall" in entry.figures:
             one = entry.figures["overall"]
             if not one["gold"]:

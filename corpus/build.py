@@ -16,7 +16,7 @@ from typing import NamedTuple
 import polars as pl
 
 from clinicorpus_errors import UserError
-from corpus import measure
+from corpus import evaluation, measure
 from corpus.engine import LocalEngine, disk_full, is_disk_full, local_engine
 from corpus.examples import write_examples, write_review
 from corpus.ingest import Ingested, ingest
@@ -26,7 +26,7 @@ from corpus.recipe import Recipe
 from corpus.release import NEEDS, file_entry, plan_files, write_file, year
 from corpus.runner import Progress, ShardState, add_up, code_digest, run_stages, stage_key
 from corpus.stage import Json
-from corpus.stages import STAGES
+from corpus.stages import STAGES, contamination
 from corpus.tokens import tokenizer_file
 from corpus.zones import Workspace
 from manifests import (
@@ -87,6 +87,7 @@ def build(recipe: Recipe, given: Json, workspace: Workspace, progress: Progress)
         params = recipe.params()
         # What the recipe names must be there before any work, not after an hour of it.
         gold = measure.gold_digests(recipe.gold)
+        items = evaluation.items_file(recipe.evaluation, contamination.room(params["contamination"]), folder)
         measure.policy_block(params["deid.placeholders"])
         tokenizer = sha256_file(tokenizer_file(recipe.release.tokenizer))
         keys, notices = build_keys(recipe, workspace)
@@ -102,18 +103,28 @@ def build(recipe: Recipe, given: Json, workspace: Workspace, progress: Progress)
                 progress.advance()
                 run = run_stages(
                     list(STAGES), params, read.shards, keys=keys, folder=folder, released=NEEDS, engine=engine,
-                    progress=progress, tables={"deid.detect": read.known} if read.known else {},
+                    progress=progress, tables={
+                        **({"deid.detect": read.known} if read.known else {}),
+                        **({"contamination": items.table} if items else {}),
+                    },
                 )  # fmt: skip
                 identity = sha256_bytes(
                     canonical(
                         {
                             "states": sorted(_digests(run.states)), "recipe": _content(recipe.resolved()),
                             "code": code_digest("corpus.build"), "tokenizer": tokenizer,
-                            "gold": gold,
+                            "gold": gold, "evaluation": items.counts if items else {},
                         }
                     )
                 )  # fmt: skip
-                _write_pages(folder, read, run.states, run.used | read.used, engine, progress)
+                _write_pages(
+                    folder,
+                    read,
+                    run.states,
+                    run.used | read.used | (items.used if items else frozenset()),
+                    engine,
+                    progress,
+                )
                 before = _sealed_as(folder).get(identity)
                 if before and not run.ran and not read.fresh:
                     manifest = version_folder(workspace.root, recipe.name, before) / "manifest.json"
@@ -122,7 +133,9 @@ def build(recipe: Recipe, given: Json, workspace: Workspace, progress: Progress)
                             manifest, corpus_folder(workspace.root, recipe.name, before), before, "unchanged",
                             tuple(notices),
                         )  # fmt: skip
-                return _release(recipe, given, workspace, keys, read, run.states, engine, progress, identity, notices)
+                return _release(
+                    recipe, given, workspace, keys, read, run.states, engine, progress, identity, notices, items
+                )
         except Exception as error:
             if is_disk_full(error):
                 raise disk_full() from None
@@ -241,6 +254,7 @@ def _retain_until(now: datetime) -> str:
 def _release(
     recipe: Recipe, given: Json, workspace: Workspace, keys: Keys, read: Ingested, states: Sequence[ShardState],
     engine: LocalEngine, progress: Progress, identity: str, notices: list[str],
+    items: evaluation.Items | None,
 ) -> Built:  # fmt: skip
     root, name = workspace.root, recipe.name
     notes = [state.data for state in states]
@@ -255,6 +269,7 @@ def _release(
     counts = engine.run_shards(write_file, jobs, progress.advance)
     files = [file_entry(job, staging, count) for job, count in zip(jobs, counts, strict=True)]
     measured = measure.measure(recipe, read, states, engine, progress, staging)
+    measured += evaluation.report(recipe.evaluation, items.counts if items else {}, states)
     stages = _stage_lines(recipe, read, states)
     found: dict[str, int] = next((s["details"].get("spans", {}) for s in stages if s["name"] == "deid.detect"), {})
     gate = measure.judge_release(recipe, measured, found, patients=read.has_patients)
@@ -326,7 +341,7 @@ def _write_pages(
     progress: Progress,
 ) -> None:  # fmt: skip
     """Ledger, examples and list for review of this run, unless they stand there; last, what they and the release rest on."""
-    pages = folder / "ledger.parquet", folder / "examples.html", folder / "review.html"
+    pages = [folder / name for name in ("ledger.parquet", "examples.html", "review.html", "boilerplate.csv")]
     if sorted(used) != _needed(folder) or not all(page.is_file() for page in pages):
         partial = folder / ".partial-page"
         write_ledger(partial, read, states)
@@ -335,22 +350,45 @@ def _write_pages(
         partial.replace(pages[1])
         write_review(partial, states, engine, progress)
         partial.replace(pages[2])
+        write_boilerplate(partial, states)
+        partial.replace(pages[3])
         write_atomic(folder / "needed.json", canonical(sorted(used)))
 
 
 def write_ledger(path: Path, read: Ingested, states: Sequence[ShardState]) -> None:
-    """Where every row that was read ended: note_id, record, stage, reason, kept, similarity; PHI zone.
+    """Where every row that was read ended: note_id, record, stage, reason, kept, similarity, item, parent; PHI zone.
 
-    `reason` is null for a note that was released; `kept` is the record a duplicate was dropped for. Rows that the
-    reader refused have no record; `input_row` says where they stood (-1: a note_id that occurs again).
+    `reason` is null for a note that was released; `kept` is the record a duplicate was dropped for, `item` the set and item
+    of an evaluation that a record held. Rows that the reader refused have no record; `input_row` says where they stood (-1: a
+    note_id that occurs again). Instruction records that went have no note_id; `parent` is the record of their note.
     """
     ids = pl.read_parquet(read.folder / "ids.parquet").select("note_id", "record")
     drops = [pl.read_parquet(p) for s in states for f in s.folders if (p := f / "drops.parquet").is_file()]
-    schema = {"record": pl.String, "reason": pl.String, "stage": pl.String, "kept": pl.String, "similarity": pl.Float64}
+    schema = {"record": pl.String, "reason": pl.String, "stage": pl.String, "kept": pl.String, "similarity": pl.Float64, "item": pl.String, "parent": pl.String}  # fmt: skip
     dropped = pl.concat([pl.DataFrame(schema=schema), *drops], how="diagonal").select(*schema)
     rejected = pl.read_parquet(read.folder / "rejected.parquet").with_columns(stage=pl.lit(READER))
-    ledger = pl.concat([ids.join(dropped, on="record", how="left"), rejected], how="diagonal")
-    ledger.sort("note_id", "input_row", nulls_last=True).write_parquet(path)
+    made = dropped.join(ids, on="record", how="anti")
+    ledger = pl.concat([ids.join(dropped, on="record", how="left"), rejected, made], how="diagonal")
+    ledger.sort("note_id", "input_row", "record", nulls_last=True).write_parquet(path)
+
+
+def write_boilerplate(path: Path, states: Sequence[ShardState]) -> None:
+    """The sentences that recur across patients, most patients first, for whoever chooses the policy; PHI zone."""
+    found = [
+        pl.read_parquet(p)
+        for s in states
+        for f in s.folders
+        if (p := f / "findings-dedupe.boilerplate.parquet").is_file()
+    ]
+    schema = {"patients": pl.Int64, "notes": pl.Int64, "places": pl.Int64, "chars": pl.Int64, "sentence": pl.String}
+    frame = pl.concat(found, how="vertical_relaxed") if found else pl.DataFrame(schema={"unit": pl.UInt64, **schema})
+    (
+        frame.group_by("unit")
+        .agg(pl.first("patients"), pl.sum("notes", "places", "chars"), pl.min("sentence"))
+        .select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+        .sort("patients", "sentence", descending=[True, False])
+        .write_csv(path)
+    )
 
 
 def _plain_entry(path: Path, zone: str, product: str) -> Json:
@@ -447,7 +485,7 @@ def clean(workspace: Workspace) -> Json:
             p for p in workspace.work.iterdir() if p.is_dir() and p not in (workspace.temporary, workspace.cache)
         ):
             needed = set(_needed(folder))
-            for group in ("segments", "maps", "reduces", "ingest", "hospital"):
+            for group in ("segments", "maps", "reduces", "ingest", "hospital", "evaluation"):
                 for output in sorted(p for p in (folder / group).rglob("record.json")):
                     size = sum(f.stat().st_size for f in output.parent.iterdir())
                     if output.parent.name in needed:

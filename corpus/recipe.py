@@ -77,6 +77,24 @@ class Gold(Section):
     """Say "not measured" where the file is absent, instead of stopping."""
 
 
+class EvaluationSet(Section):
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._ -]{0,60}$")
+    """What the manifest calls it."""
+    path: Path
+    """JSON lines, CSV or Parquet, also gzipped; `id` or `note_id` names the items."""
+    kind: Literal["multiple_choice", "questions", "summaries", "notes"]
+    """Which fields an item has: question and options; question, and context and answer where they are there; source and
+    summary; text."""
+    fields: dict[str, str] = {}
+    """Our field: theirs, where names differ, e.g. {source: findings, summary: impression}."""
+    only: dict[str, tuple[str, ...]] = {}
+    """Items to take, by a field's values, e.g. {split: [test1, test2]}; by default all."""
+    origin: Literal["synthetic", "public", "in-domain"] = "public"
+    """Where its texts come from."""
+    optional: bool = False
+    """Say "not measured" where the file is absent, instead of stopping."""
+
+
 class Measure(Section):
     """What a build measures of itself beside the gold; on samples, so that it takes some per cent of the time."""
 
@@ -123,6 +141,8 @@ class Recipe(Section):
     """Parameters of each stage; what is not named keeps its default."""
     gold: tuple[Gold, ...] = ()
     """Gold sets on which de-identification is measured in this build."""
+    evaluation: tuple[EvaluationSet, ...] = ()
+    """Evaluation sets that no released record may hold an item of; what becomes of one that does: `stages.contamination`."""
     measure: Measure = Measure()
     """What else is measured in this build."""
     gate: GateParams = GateParams()
@@ -136,6 +156,9 @@ class Recipe(Section):
             raise ValueError("crosswalk_seed is for synthetic or public sources: nonces of patients must be random")
         if self.name in RESERVED:
             raise ValueError(f"name: work/{self.name} is taken; any name but {', '.join(RESERVED)}")
+        names = [one.name for one in self.evaluation]
+        if again := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"evaluation: two sets have the name {', '.join(again)}")
         if self.key == "demo" and not synthetic:
             raise ValueError("the demo key is known to everybody and refused for any source but the synthetic hospital")
         return self

@@ -97,7 +97,7 @@ class Policy(Record):
 class Measurement(Record):
     what: str
     """deid, filters, dedupe; selfcheck: recall against the patient table of a detection that did not see it; attack: a red
-    team on what is released"""
+    team on what is released; contamination: items of an evaluation set that stood in records, and what became of these"""
     gold: str
     """What was measured against."""
     origin: Literal["synthetic", "public", "in-domain"]

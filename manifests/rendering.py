@@ -193,7 +193,9 @@ def redundancy(manifest: CorpusManifest) -> list[Table]:
 
 
 def check_line(what: str, figures: dict[str, Any]) -> str | None:
-    """A selfcheck or an attack in one line; None for other measurements."""
+    """A selfcheck, an attack or a search for evaluation items in one line; None for other measurements."""
+    if what == "contamination":
+        return _contamination(figures)
     if what not in ("selfcheck", "attack"):
         return None
     if figures.get("measured") is False:
@@ -205,6 +207,24 @@ def check_line(what: str, figures: dict[str, Any]) -> str | None:
     if sample and sample["notes"] != sample["of_notes"]:
         drawn += f", drawn from {figure(sample['of_notes'])} notes"
     return f"{_selfcheck(figures) if what == 'selfcheck' else _attack(figures)} ({drawn})."
+
+
+def _contamination(figures: dict[str, Any]) -> str:
+    if figures.get("measured") is False:
+        return f"Not measured: {figures['cause']}."
+    told = figures["items"] - figures["too_short_to_tell"]
+    short = (
+        f" ({figure(figures['too_short_to_tell'])} more are too short to tell)" if figures["too_short_to_tell"] else ""
+    )
+    if figures["clean"]:
+        near = figures["closest_not_found"]
+        closest = f"; the closest is there to {percent(near)}" if near else ""
+        return f"Clean: of {figure(told)} items{short} none stands in a record{closest}."
+    parts = []
+    for product in ("notes", "instruction_records"):
+        done = [f"{figure(n)} {act}" for act in ("dropped", "trimmed") if (n := figures.get(f"{product}_{act}"))]
+        parts.append(f"{figure(figures[f'{product}_with_items'])} {product.replace('_', ' ')} ({', '.join(done) or 'left as they are'})")  # fmt: skip
+    return f"Not clean: {figure(figures['items_found'])} of {figure(told)} items{short} stood in {' and '.join(parts)}."
 
 
 def _selfcheck(figures: dict[str, Any]) -> str:
