@@ -9,8 +9,8 @@ A unit is boilerplate if it stands in notes of `min_patients` distinct patients 
 counted and not notes, because what recurs inside a patient is copy-forward, which is another question. A note without a
 patient counts for its cluster of near-duplicates.
 
-`count` is the map: 8 to 20 bytes for each distinct unit of a shard. `resolve` is the reduce, and the only place where the
-whole corpus meets: its memory is that of all tables, about 60 bytes a distinct unit while it groups.
+`count` is the map: 20 bytes for each distinct unit of a shard. `resolve` is the reduce, and the only place where the whole
+corpus meets: it holds all tables, and groups them some units at a time.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from dedupe.exact import normalized
 from dedupe.survivor import check_notes
 
 NOTES_AT_A_TIME = 2048
+ROWS_AT_A_TIME = 2_000_000
 # A line of 50 characters and more may have been broken by wrapping: such a break ends nothing, but before a list or heading.
 BREAK = re.compile(
     r"(?<=[.!?:;])\s+(?=[^a-z\s])|\n\s*\n\s*|(?<![^\n]{50})\n\s*(?=[^a-z\s])|\n\s*(?=[-*•#]|[A-Z][A-Za-z /&]{1,40}:)"
@@ -123,7 +124,21 @@ def count(notes: pl.DataFrame, params: BoilerplateParams) -> pl.DataFrame:
 
 def resolve(tables: Sequence[pl.DataFrame], params: BoilerplateParams) -> pl.DataFrame:
     """The units that are boilerplate: `unit`, `patients` (how many), by unit; the same for any order of the tables."""
-    each = (
+    everybody = int(_patients([table.filter(pl.col("unit").is_null()) for table in tables])["patients"].sum() or 0)
+    least = max(params.min_patients, params.min_share * everybody)
+    # Grouping takes seven times the rows it groups, so it takes some of the units at a time.
+    turns = 1 + sum(table.height for table in tables) // ROWS_AT_A_TIME
+    turn = pl.col("unit") % turns
+    found = [
+        _patients([table.filter(turn == i) for table in tables]).filter(pl.col("patients") >= least)
+        for i in range(turns)
+    ]
+    return pl.concat(found).sort("unit")
+
+
+def _patients(tables: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Distinct patients of each unit."""
+    return (
         pl.concat(tables)
         .group_by("unit", "cluster")
         .agg(pl.col("patients").sum())
@@ -131,9 +146,6 @@ def resolve(tables: Sequence[pl.DataFrame], params: BoilerplateParams) -> pl.Dat
         .group_by("unit")
         .agg(pl.col("patients").sum().cast(pl.Int64))
     )
-    everybody = int(each.filter(pl.col("unit").is_null())["patients"].sum() or 0)
-    least = max(params.min_patients, params.min_share * everybody)
-    return each.filter(pl.col("unit").is_not_null() & (pl.col("patients") >= least)).sort("unit")
 
 
 def _hash(text: str) -> int:

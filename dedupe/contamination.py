@@ -20,6 +20,7 @@ The index takes about 40 bytes for each token of the items and is held once in e
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -33,7 +34,7 @@ from dedupe.shingles import ranges
 
 NOTES_AT_A_TIME = 1024
 PAIRS_AT_A_TIME = 1 << 21
-STOPS = ".,;:!?)]\"'"  # go with the words before them
+STOPS = re.compile(r"[.,;:!?)\]\"']*")  # go with the words before them
 FEWEST = 4  # tokens of a first part that is looked for; shorter ones stand everywhere
 
 Ints = npt.NDArray[np.int64]
@@ -169,7 +170,7 @@ def passages(text: str, named: pl.DataFrame, items: Index) -> list[tuple[int, in
             else:
                 spans.append((start, at))
             last = position
-    return [(start, end + len(text[end:]) - len(text[end:].lstrip(STOPS))) for start, end in spans]
+    return [(start, STOPS.match(text, end).end()) for start, end in spans]  # type: ignore[union-attr]
 
 
 def _parts(item: int, items: Index) -> Ints:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -48,16 +49,17 @@ def _runs(text: str, places: Sequence[tuple[int, int]], *, keep_space: bool) -> 
         return runs
     grown = []
     for start, end in runs:
-        first = len(text[:start].rstrip())
-        grown.append((first, end) if first else (0, len(text) - len(text[end:].lstrip())))
+        while start and text[start - 1].isspace():
+            start -= 1
+        while not start and end < len(text) and text[end].isspace():
+            end += 1
+        grown.append((start, end))
     return grown
 
 
 def _moved(span: dict[str, Any], moves: Sequence[tuple[int, int, int]]) -> dict[str, Any] | None:
-    shift = 0
-    for start, end, by in moves:
-        if span["out_start"] < end and start < span["out_end"]:
-            return None
-        if end <= span["out_start"]:
-            shift = by
+    before = bisect_right(moves, span["out_start"], key=lambda move: move[1])  # cuts that end at or before it
+    if before < len(moves) and moves[before][0] < span["out_end"]:
+        return None
+    shift = moves[before - 1][2] if before else 0
     return {**span, "out_start": span["out_start"] + shift, "out_end": span["out_end"] + shift}

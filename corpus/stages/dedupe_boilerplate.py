@@ -39,7 +39,8 @@ class Params(StageParams):
     min_share: float = Field(default=0.005, ge=0, le=1)
     """Share of all patients it must stand with, where that is more than `min_patients`."""
     spare: tuple[str, ...] = ()
-    """Sentences that hold one of these phrases stay, e.g. [lungs are clear]; case and punctuation do not matter."""
+    """Sentences that hold one of these phrases stay, e.g. [lungs are clear]; case and punctuation do not matter. They stand in
+    the manifest: no names."""
 
 
 def _room(params: Params) -> boilerplate.BoilerplateParams:

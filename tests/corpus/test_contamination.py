@@ -79,6 +79,16 @@ def test_a_note_of_little_else_goes_when_it_is_trimmed(index):
     assert account(batch, outcome)["dropped"] == {"contamination.rest": 1}
 
 
+def test_a_note_whose_halves_make_the_item_again_once_it_is_cut_out_goes():
+    words = [f"w{i}" for i in range(14)]
+    index = contamination.index(
+        pl.DataFrame({"set": ["s"], "item": ["1"], "text": [" ".join(words)]}), ContaminationParams()
+    )
+    batch = _batch(" ".join([REST, *words[:7], *words, *words[7:], REST]))
+    outcome = contamination.apply(batch, Params(policy="trim"), index)
+    assert account(batch, outcome)["dropped"] == {"contamination.item": 1}
+
+
 def test_report_changes_nothing_and_tells(index):
     batch = _batch(ITEM)
     outcome = contamination.apply(batch, Params(policy="report"), index)

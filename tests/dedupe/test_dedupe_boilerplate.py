@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from dedupe import boilerplate
 from dedupe.boilerplate import BoilerplateParams, count, pieces, resolve, units
 
 DISCLAIMER = "This document contains confidential health information that is protected by state and federal law."
@@ -98,6 +99,9 @@ def test_counts_are_those_of_plain_sets_for_any_shards_of_patients(seed: int) ->
     parts = [count(notes.filter(pl.Series(shard) == i)[::-1], PARAMS) for i in range(3)]
     assert_frame_equal(resolve(parts, PARAMS), resolve([count(notes, PARAMS)], PARAMS))
     assert_frame_equal(resolve(parts[::-1], PARAMS), resolve(parts, PARAMS))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(boilerplate, "ROWS_AT_A_TIME", 7)
+        assert_frame_equal(resolve(parts, PARAMS), resolve([count(notes, PARAMS)], PARAMS))
 
 
 @pytest.mark.parametrize("texts", [[], [""], ["  \n ", "..."], ["x" * 100_000], ["a " * 50_000]])

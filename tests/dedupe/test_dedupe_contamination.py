@@ -93,6 +93,19 @@ def test_an_item_that_is_there_in_part_is_named_but_not_held() -> None:
     assert found.select("item", "coverage", "held").rows() == [("1", 0.6, False)]
 
 
+@pytest.mark.parametrize(("wide", "expected"), [(4, [(0, "1")]), (5, [])])
+def test_a_gap_between_two_stretches_counts_up_to_its_length(wide: int, expected: list[tuple[int, str]]) -> None:
+    own = WORDS[: 24 + 2 * wide]
+    text = [w if i % (8 + wide) < 8 else "[NAME]" for i, w in enumerate(own)]
+    assert held(" ".join(text), by=index(items(("n", "1", " ".join(own))), PARAMS)) == expected
+
+
+def test_what_two_records_hold_together_neither_holds() -> None:
+    made = index(items(("n", "1", " ".join(WORDS[:20]))), PARAMS)
+    assert held(" ".join(WORDS[:10]), " ".join(WORDS[10:20]), by=made) == []
+    assert held(" ".join(WORDS[:20]), by=made) == [(0, "1")]
+
+
 @pytest.mark.parametrize("texts", [[], [""], ["...", None]])
 def test_no_text_holds_nothing(texts: list[str | None]) -> None:
     assert find(pl.Series(texts, dtype=pl.String), QUESTIONS).height == 0
