@@ -1,7 +1,7 @@
 """Evaluation sets on their way to the contamination stage, and what the stage found, set by set, for the manifest.
 
 Items lie in one file of the PHI zone (a held-out note is a note), whose digest is part of the stage's key: another set, or
-another item in one, runs the stage again and nothing before it.
+another item in one, runs the last segment again and nothing before it.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ alone as in 2406.14833, where training samples with a test option in them were d
 (2005.14165): fewer are everyday language. Any single shared n-gram, as datatrove's filter has it with 12, would take every
 note that opens like an exam question. Paraphrase and translation are not found (2311.04850).
 
-The index takes about 40 bytes for each token of the items and is held once in each worker; records are read
+The index takes about 70 bytes for each token of the items and is held once in each worker; records are read
 `NOTES_AT_A_TIME`, and `PAIRS_AT_A_TIME` bounds what they are compared with, so memory does not grow with the corpus.
 """
 
