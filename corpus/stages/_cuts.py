@@ -6,6 +6,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import polars as pl
+
 
 class Cut(NamedTuple):
     """What is left of a note, and how many characters went and came."""
@@ -14,6 +16,21 @@ class Cut(NamedTuple):
     spans: list[dict[str, Any]] | None
     removed: int
     inserted: int
+    moves: list[tuple[int, int, int]]
+    """Of each cut: start, end, and how far what follows has moved."""
+
+    def follow(self, places: list[dict[str, int]] | None) -> list[dict[str, int]] | None:
+        """Other places of the text (`start`, `end`) where they stand now; what was cut out of them is gone."""
+        if places is None:
+            return None
+        found = [{edge: self._now(place[edge]) for edge in ("start", "end")} for place in places]
+        return [place for place in found if place["start"] < place["end"]]
+
+    def _now(self, at: int) -> int:
+        before = bisect_right(self.moves, at, key=lambda move: move[1])
+        shift = self.moves[before - 1][2] if before else 0
+        inside = before < len(self.moves) and self.moves[before][0] <= at
+        return (self.moves[before][0] if inside else at) + shift
 
 
 def cut(
@@ -35,7 +52,17 @@ def cut(
         moves.append((start, end, out - end))
         at = end
     kept = None if spans is None else [moved for span in spans if (moved := _moved(span, moves)) is not None]
-    return Cut("".join([*parts, text[at:]]), kept, sum(end - start for start, end in runs), len(marker) * len(runs))
+    removed = sum(end - start for start, end in runs)
+    return Cut("".join([*parts, text[at:]]), kept, removed, len(marker) * len(runs), moves)
+
+
+def followed(batch: pl.DataFrame, cuts: dict[str, Cut]) -> pl.DataFrame:
+    """`batch` with the places in its column `copied`, where it has one, moved by the cuts, by record."""
+    if "copied" not in batch.columns or not cuts:
+        return batch
+    rows = zip(batch["record"], batch["copied"].to_list(), strict=True)
+    moved = [cuts[record].follow(places) if record in cuts else places for record, places in rows]
+    return batch.with_columns(copied=pl.Series(moved, dtype=batch.schema["copied"]))
 
 
 def _runs(text: str, places: Sequence[tuple[int, int]], *, keep_space: bool) -> list[tuple[int, int]]:

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from corpus.keys import Keys
 from corpus.stage import Outcome, StageParams
-from corpus.stages._cuts import Cut, cut
+from corpus.stages._cuts import Cut, cut, followed
 from dedupe.contamination import ContaminationParams, Index, find, index, passages
 
 NAME = "contamination"
@@ -71,7 +71,8 @@ def apply(batch: pl.DataFrame, params: Params, resources: Index | None) -> Outco
     found = _found(batch["record"], batch["text"], resources)
     held = found.filter("held")
     texts = dict(batch.join(held, on="record", how="semi").select("record", "text").iter_rows())
-    drops, edits, trimmed = [], [], {}
+    drops, edits = [], []
+    trimmed: dict[str, Cut] = {}
     for (record,), named in sorted(held.group_by("record"), key=lambda group: str(group[0])):
         text, reason = texts[str(record)], HELD
         if params.policy == "report":
@@ -80,7 +81,7 @@ def apply(batch: pl.DataFrame, params: Params, resources: Index | None) -> Outco
             left = _trimmed(text, named, resources)
             reason = HELD if left is None else REST
             if left is not None and len(left.text.split()) >= params.min_words_left:
-                trimmed[str(record)] = left.text
+                trimmed[str(record)] = left
                 edits.append(
                     {"record": record, "reason": f"{NAME}.trim", "removed": left.removed, "inserted": left.inserted}
                 )
@@ -95,8 +96,9 @@ def apply(batch: pl.DataFrame, params: Params, resources: Index | None) -> Outco
     gone = pl.DataFrame(drops, schema=DROPS)
     kept = batch.join(gone, on="record", how="anti")
     if trimmed:
-        new = [trimmed.get(record, text) for record, text in kept.select("record", "text").iter_rows()]
-        kept = kept.with_columns(text=pl.Series(new, dtype=pl.String))
+        rows = kept.select("record", "text").iter_rows()
+        new = [trimmed[record].text if record in trimmed else text for record, text in rows]
+        kept = followed(kept.with_columns(text=pl.Series(new, dtype=pl.String)), trimmed)
     actions = {**dict.fromkeys(gone["record"], "dropped"), **dict.fromkeys(trimmed, "trimmed")}
     return Outcome(kept, gone, pl.DataFrame(edits, schema=EDITS), findings=_findings(found, "note", actions))
 

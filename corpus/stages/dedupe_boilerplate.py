@@ -15,7 +15,7 @@ from pydantic import Field
 
 from corpus.stage import Outcome, StageParams
 from corpus.stages._as_notes import as_notes
-from corpus.stages._cuts import cut
+from corpus.stages._cuts import Cut, cut, followed
 from dedupe import boilerplate
 
 NAME = "dedupe.boilerplate"
@@ -81,13 +81,14 @@ def apply(batch: pl.DataFrame, params: Params, resources: pl.DataFrame) -> Outco
     marker = MARKER if params.policy == "collapse" else ""
     spans = batch["spans"].to_list() if "spans" in batch.columns else [None] * batch.height
     edits, gone = [], []
+    cuts: dict[str, Cut] = {}
     for row, starts, ends in places.group_by("row", maintain_order=True).agg("start", "end").iter_rows():
         out = cut(texts[row], list(zip(starts, ends, strict=True)), spans[row], marker)
         record = batch["record"][row]
         if not any(c.isalnum() for c in out.text.replace(MARKER, "")):
             gone.append({"record": record, "reason": NAME})
             continue
-        texts[row], spans[row] = out.text, out.spans
+        texts[row], spans[row], cuts[record] = out.text, out.spans, out
         edits.append(
             {"record": record, "reason": f"{NAME}.{params.policy}", "removed": out.removed, "inserted": out.inserted}
         )
@@ -96,5 +97,5 @@ def apply(batch: pl.DataFrame, params: Params, resources: pl.DataFrame) -> Outco
         changed = changed.with_columns(spans=pl.Series(spans, dtype=batch.schema["spans"]))
     drops = pl.DataFrame(gone, schema={"record": pl.String, "reason": pl.String})
     schema = {"record": pl.String, "reason": pl.String, "removed": pl.Int64, "inserted": pl.Int64}
-    kept = changed.join(drops, on="record", how="anti")
+    kept = followed(changed, cuts).join(drops, on="record", how="anti")
     return told._replace(batch=kept, drops=drops, edits=pl.DataFrame(edits, schema=schema))

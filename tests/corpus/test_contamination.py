@@ -3,6 +3,7 @@
 import gzip
 import json
 import random
+import re
 from pathlib import Path
 
 import polars as pl
@@ -189,6 +190,20 @@ def test_a_cut_counts_what_it_takes_and_moves_what_stays(text, bounds, marker):
     inside = {i for a, b in places for i in range(a, b)}
     letters = [c for i, c in enumerate(text) if i not in inside and c in "ab."]
     assert [c for s in out.spans if (c := out.text[s["out_start"]]) in "ab."] == letters
+    words = [{"start": m.start(), "end": m.end()} for m in re.finditer(r"[ab.]+", text)]
+    followed = "".join(out.text[p["start"] : p["end"]] for p in out.follow(words))
+    assert [c for c in followed if c in "ab."] == letters
+
+
+def test_places_of_copied_passages_move_with_the_text(index):
+    place = pl.List(pl.Struct({"start": pl.Int64, "end": pl.Int64}))
+    text = f"{REST}\n{ITEM}\nPLAN: {REST}"
+    places = [{"start": text.index("PLAN"), "end": len(text)}, {"start": text.index(ITEM), "end": text.index(ITEM) + 9}]
+    batch = _batch(text, REST).with_columns(copied=pl.Series([places, None], dtype=place))
+    after = contamination.apply(batch, Params(policy="trim"), index).batch
+    (moved,) = after["copied"][0].to_list()
+    assert after["text"][0][moved["start"] : moved["end"]] == f"PLAN: {REST}"
+    assert after["copied"][1] is None
 
 
 # --- evaluation sets -----------------------------------------------------------------------------------------
