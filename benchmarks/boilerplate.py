@@ -50,15 +50,16 @@ def public(path: Path) -> pl.DataFrame:
 
 def measured(name: str, notes: pl.DataFrame, gold: pl.DataFrame | None, **params: float) -> list[object]:
     """One line: what is listed of `notes`, and how much of `gold` that is."""
+    from corpus.sections import headings
     from dedupe.boilerplate import BoilerplateParams, count, resolve, units
 
     chosen = BoilerplateParams(**params)  # type: ignore[arg-type]
     start = time.process_time()
-    counts = count(notes, chosen)
+    counts = count(notes, chosen, headings)
     found = resolve([counts], chosen)
     seconds = time.process_time() - start
     words = notes["text"].str.split(" ").list.len().sum()
-    places = units(notes["text"], chosen).join(found, on="unit")
+    places = units(notes["text"], chosen, headings).join(found, on="unit")
     chars = int((places["end"] - places["start"]).sum() or 0)
     recall = precision = "–"
     if gold is not None:

@@ -1,9 +1,9 @@
 """Sentences that recur across patients: templates of a site, disclaimers, signature blocks. Found by frequency.
 
-The **unit** is a sentence or a line. A line break inside a sentence does not end it, so wrapping does not matter: a break
-counts where the line before is short, or the next opens a list, a heading or a paragraph. Two units are the same if their
-letters and digits are (`exact.normalized`); placeholders count like words, so a disclaimer stays the same under another
-name. A unit of fewer than `min_words` words is never boilerplate, however often it stands: "lungs are clear" is a finding.
+The **unit** is a sentence or a list item (`dedupe.sentences`). A line break inside a sentence does not end it, so wrapping does
+not matter. Two units are the same if their letters and digits are (`exact.normalized`); placeholders count like words, so a
+disclaimer stays the same under another name. A unit of fewer than `min_words` words is never boilerplate, however often it
+stands: "lungs are clear" is a finding.
 
 A unit is boilerplate if it stands in notes of `min_patients` distinct patients and of `min_share` of all. Patients are
 counted and not notes, because what recurs inside a patient is copy-forward, which is another question. A note without a
@@ -15,24 +15,19 @@ corpus meets: it holds all tables, and groups them some units at a time.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
 from dedupe.exact import normalized
+from dedupe.sentences import Headings, cut, no_headings
 from dedupe.survivor import check_notes
 
 NOTES_AT_A_TIME = 2048
 ROWS_AT_A_TIME = 2_000_000
-# A line of 50 characters and more may have been broken by wrapping: such a break ends nothing, but before a list or heading.
-BREAK = re.compile(
-    r"(?<=[.!?:;])\s+(?=[^a-z\s])|\n\s*\n\s*|(?<![^\n]{50})\n\s*(?=[^a-z\s])|\n\s*(?=[-*•#]|[A-Z][A-Za-z /&]{1,40}:)"
-)
 
 
 class BoilerplateParams(BaseModel):
@@ -46,36 +41,15 @@ class BoilerplateParams(BaseModel):
     spare: tuple[str, ...] = Field(default=(), description="phrases; a sentence that holds one is never boilerplate")
 
 
-class Piece(NamedTuple):
-    """A stretch of a text: half-open, in code points."""
-
-    start: int
-    end: int
-
-
-def pieces(text: str) -> list[Piece]:
-    """The sentences and lines of a text, without the white space between them."""
-    cuts = [(m.start(), m.end()) for m in BREAK.finditer(text)]
-    starts, ends = [0, *(end for _, end in cuts)], [*(start for start, _ in cuts), len(text)]
-    found = []
-    for start, end in zip(starts, ends, strict=True):
-        part = text[start:end]
-        bare = part.strip()
-        if bare:
-            lead = len(part) - len(part.lstrip())
-            found.append(Piece(start + lead, start + lead + len(bare)))
-    return found
-
-
-def units(text: pl.Series, params: BoilerplateParams) -> pl.DataFrame:
+def units(text: pl.Series, params: BoilerplateParams, headings: Headings = no_headings) -> pl.DataFrame:
     """The units of texts that may be boilerplate: `row`, `start`, `end`, `unit` (UInt64, of letters and digits)."""
     rows: list[tuple[int, int, int]] = []
     bodies: list[str] = []
     for row, body in enumerate(text.fill_null("").to_list()):
-        for piece in pieces(body):
+        for piece in cut(body, headings):
             part = body[piece.start : piece.end]
             if part.count(" ") + part.count("\n") + 1 >= params.min_words and len(part.split()) >= params.min_words:
-                rows.append((row, *piece))
+                rows.append((row, piece.start, piece.end))
                 bodies.append(part)
     bare = normalized(pl.Series(bodies, dtype=pl.String))
     counts = bare != ""
@@ -86,12 +60,13 @@ def units(text: pl.Series, params: BoilerplateParams) -> pl.DataFrame:
     return frame.with_columns(unit=pl.Series(keys, dtype=pl.UInt64)).filter(counts)
 
 
-def count(notes: pl.DataFrame, params: BoilerplateParams) -> pl.DataFrame:
+def count(notes: pl.DataFrame, params: BoilerplateParams, headings: Headings = no_headings) -> pl.DataFrame:
     """In how many patients' notes each unit of a shard stands.
 
     Args:
         notes: `note_id`, `text`; `patient_id` and `cluster` where they are there. A shard holds all notes of a patient.
         params: which units count.
+        headings: finds the sections of a text; a heading is no part of the sentence after it.
 
     Returns:
         `unit` (null: any note at all), `cluster` (hash of the near-duplicate cluster of notes without a patient, else
@@ -107,7 +82,7 @@ def count(notes: pl.DataFrame, params: BoilerplateParams) -> pl.DataFrame:
     whose = pl.DataFrame({"person": people, "cluster": pl.select(pl.when(people.is_null()).then(own)).to_series()})
     parts = [pl.DataFrame({"row": np.arange(len(who)), "unit": pl.Series([None] * len(who), dtype=pl.UInt64)})]
     for at in range(0, len(who), NOTES_AT_A_TIME):
-        found = units(who["text"][at : at + NOTES_AT_A_TIME], params)
+        found = units(who["text"][at : at + NOTES_AT_A_TIME], params, headings)
         parts.append(found.select(pl.col("row") + at, "unit").unique())
     pairs = pl.concat(parts).select("unit", person=whose["person"].gather(pl.concat(parts)["row"]), cluster=whose["cluster"].gather(pl.concat(parts)["row"]))  # fmt: skip
     known = (

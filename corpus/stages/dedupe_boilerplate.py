@@ -13,6 +13,7 @@ from typing import Literal
 import polars as pl
 from pydantic import Field
 
+from corpus.sections import headings
 from corpus.stage import Outcome, StageParams
 from corpus.stages._as_notes import as_notes
 from corpus.stages._cuts import Cut, cut, followed
@@ -52,7 +53,7 @@ def map(batch: pl.DataFrame, params: Params) -> pl.DataFrame:
     named = as_notes(batch)
     if "cluster" in batch.columns:
         named = named.with_columns(batch["cluster"])
-    return boilerplate.count(named, _room(params))
+    return boilerplate.count(named, _room(params), headings)
 
 
 def reduce(tables: list[pl.DataFrame], params: Params) -> pl.DataFrame:
@@ -62,7 +63,7 @@ def reduce(tables: list[pl.DataFrame], params: Params) -> pl.DataFrame:
 
 def apply(batch: pl.DataFrame, params: Params, resources: pl.DataFrame) -> Outcome:
     """List what this shard holds of them, and do with it what the policy says."""
-    places = boilerplate.units(batch["text"], _room(params)).join(resources, on="unit").sort("row", "start")
+    places = boilerplate.units(batch["text"], _room(params), headings).join(resources, on="unit").sort("row", "start")
     texts = batch["text"].to_list()
     said = [texts[row][start:end] for row, start, end in places.select("row", "start", "end").iter_rows()]
     places = places.with_columns(sentence=pl.Series(said, dtype=pl.String))

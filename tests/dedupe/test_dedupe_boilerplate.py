@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from dedupe import boilerplate
-from dedupe.boilerplate import BoilerplateParams, count, pieces, resolve, units
+from dedupe.boilerplate import BoilerplateParams, count, resolve, units
 
 DISCLAIMER = "This document contains confidential health information that is protected by state and federal law."
 PARAMS = BoilerplateParams(min_patients=3, min_share=0)
@@ -67,15 +67,12 @@ def test_a_spared_phrase_is_never_boilerplate() -> None:
     assert found(notes, PARAMS.model_copy(update={"spare": ("Confidential  HEALTH-information",)})) == []
 
 
-@given(st.text(max_size=300))
-def test_pieces_are_in_order_apart_and_leave_white_space_only(text: str) -> None:
-    at = 0
-    for start, end in pieces(text):
-        assert start < end <= len(text)
-        assert not text[at:start].strip()
-        assert text[start:end] == text[start:end].strip()
-        at = end
-    assert not text[at:].strip()
+def test_a_heading_before_a_sentence_and_a_list_sign_hide_nothing() -> None:
+    def headings(text: str) -> list[tuple[int, int, str]]:
+        return [(0, 5, "note")] if text.startswith("NOTE:") else []
+
+    notes = table([("a", f"NOTE: {DISCLAIMER}"), ("b", DISCLAIMER), ("c", f"Fever.\n- {DISCLAIMER}")])
+    assert resolve([count(notes, PARAMS, headings)], PARAMS)["patients"].to_list() == [3]
 
 
 @settings(max_examples=25)
