@@ -15,13 +15,14 @@ from pydantic import Field
 
 from corpus.keys import Keys
 from corpus.stage import Outcome, StageParams
-from corpus.stages._cuts import Cut, cut, followed
+from corpus.stages._cuts import changed
 from dedupe.contamination import ContaminationParams, Index, find, index, passages
+from dedupe.edits import Edit, edits, rewritten
 
 NAME = "contamination"
 SCOPE = "note"
-READS = ("text",)
-WRITES = ("text",)
+READS = ("text", "copied")
+WRITES = ("text", "copied")
 LIBRARIES = ()
 KEEP = False
 
@@ -33,7 +34,6 @@ FINDINGS = {
 DROPS = {
     "record": pl.String, "reason": pl.String, "similarity": pl.Float64, "item": pl.String, "parent": pl.String,
 }  # fmt: skip
-EDITS = {"record": pl.String, "reason": pl.String, "removed": pl.Int64, "inserted": pl.Int64}
 
 
 class Params(StageParams):
@@ -71,20 +71,17 @@ def apply(batch: pl.DataFrame, params: Params, resources: Index | None) -> Outco
     found = _found(batch["record"], batch["text"], resources)
     held = found.filter("held")
     texts = dict(batch.join(held, on="record", how="semi").select("record", "text").iter_rows())
-    drops, edits = [], []
-    trimmed: dict[str, Cut] = {}
+    drops = []
+    trimmed: dict[str, list[Edit]] = {}
     for (record,), named in sorted(held.group_by("record"), key=lambda group: str(group[0])):
         text, reason = texts[str(record)], HELD
         if params.policy == "report":
             continue
         if params.policy == "trim":
-            left = _trimmed(text, named, resources)
-            reason = HELD if left is None else REST
-            if left is not None and len(left.text.split()) >= params.min_words_left:
-                trimmed[str(record)] = left
-                edits.append(
-                    {"record": record, "reason": f"{NAME}.trim", "removed": left.removed, "inserted": left.inserted}
-                )
+            changes = _trimmed(text, named, resources)
+            reason = REST if changes else HELD
+            if changes and len(rewritten(text, changes).split()) >= params.min_words_left:
+                trimmed[str(record)] = changes
                 continue
         best = named.row(0, named=True)
         drops.append(
@@ -94,13 +91,9 @@ def apply(batch: pl.DataFrame, params: Params, resources: Index | None) -> Outco
             }
         )  # fmt: skip
     gone = pl.DataFrame(drops, schema=DROPS)
-    kept = batch.join(gone, on="record", how="anti")
-    if trimmed:
-        rows = kept.select("record", "text").iter_rows()
-        new = [trimmed[record].text if record in trimmed else text for record, text in rows]
-        kept = followed(kept.with_columns(text=pl.Series(new, dtype=pl.String)), trimmed)
+    kept, account = changed(batch.join(gone, on="record", how="anti", maintain_order="left"), trimmed, f"{NAME}.trim")
     actions = {**dict.fromkeys(gone["record"], "dropped"), **dict.fromkeys(trimmed, "trimmed")}
-    return Outcome(kept, gone, pl.DataFrame(edits, schema=EDITS), findings=_findings(found, "note", actions))
+    return Outcome(kept, gone, account, findings=_findings(found, "note", actions))
 
 
 def screen(created: pl.DataFrame, outcome: Outcome, params: Params, resources: Index | None) -> Outcome:
@@ -131,13 +124,10 @@ def _found(records: pl.Series, texts: pl.Series, items: Index) -> pl.DataFrame:
     return found.with_columns(record=records.gather(found["row"])).drop("row")
 
 
-def _trimmed(text: str, named: pl.DataFrame, items: Index) -> Cut | None:
-    """The note without the passages, or None where they cannot be told or an item still stands in what is left."""
-    places = passages(text, named, items)
-    if not places:
-        return None
-    left = cut(text, places)
-    return None if find(pl.Series([left.text]), items)["held"].any() else left
+def _trimmed(text: str, named: pl.DataFrame, items: Index) -> list[Edit]:
+    """What to take out of the note; nothing where that cannot be told, or where an item still stands in what is left."""
+    changes = edits(text, passages(text, named, items) or [])
+    return [] if find(pl.Series([rewritten(text, changes)]), items)["held"].any() else changes
 
 
 def _findings(found: pl.DataFrame, product: str, actions: dict[str, str]) -> pl.DataFrame:

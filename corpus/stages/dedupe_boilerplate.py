@@ -16,13 +16,13 @@ from pydantic import Field
 from corpus.sections import headings
 from corpus.stage import Outcome, StageParams
 from corpus.stages._as_notes import as_notes
-from corpus.stages._cuts import Cut, cut, followed
+from corpus.stages._cuts import changed, cuts
 from dedupe import boilerplate
 
 NAME = "dedupe.boilerplate"
 SCOPE = "corpus"
-READS = ("text", "spans", "group", "cluster")
-WRITES = ("text", "spans")
+READS = ("text", "spans", "copied", "group", "cluster")
+WRITES = ("text", "spans", "copied")
 LIBRARIES = ()
 KEEP = False
 BY = "unit"
@@ -79,24 +79,13 @@ def apply(batch: pl.DataFrame, params: Params, resources: pl.DataFrame) -> Outco
     told = Outcome(batch, details=details, findings=findings.sort("unit"))
     if params.policy == "keep" or not places.height:
         return told
-    marker = MARKER if params.policy == "collapse" else ""
-    spans = batch["spans"].to_list() if "spans" in batch.columns else [None] * batch.height
-    edits, gone = [], []
-    cuts: dict[str, Cut] = {}
-    for row, starts, ends in places.group_by("row", maintain_order=True).agg("start", "end").iter_rows():
-        out = cut(texts[row], list(zip(starts, ends, strict=True)), spans[row], marker)
-        record = batch["record"][row]
-        if not any(c.isalnum() for c in out.text.replace(MARKER, "")):
-            gone.append({"record": record, "reason": NAME})
-            continue
-        texts[row], spans[row], cuts[record] = out.text, out.spans, out
-        edits.append(
-            {"record": record, "reason": f"{NAME}.{params.policy}", "removed": out.removed, "inserted": out.inserted}
-        )
-    changed = batch.with_columns(text=pl.Series(texts, dtype=pl.String))
-    if "spans" in batch.columns:
-        changed = changed.with_columns(spans=pl.Series(spans, dtype=batch.schema["spans"]))
-    drops = pl.DataFrame(gone, schema={"record": pl.String, "reason": pl.String})
-    schema = {"record": pl.String, "reason": pl.String, "removed": pl.Int64, "inserted": pl.Int64}
-    kept = followed(changed, cuts).join(drops, on="record", how="anti")
-    return told._replace(batch=kept, drops=drops, edits=pl.DataFrame(edits, schema=schema))
+    spots: dict[str, list[tuple[int, int]]] = {}
+    for row, start, end in places.select("row", "start", "end").iter_rows():
+        spots.setdefault(batch["record"][row], []).append((start, end))
+    changes = cuts(batch, spots, MARKER if params.policy == "collapse" else "")
+    after, account = changed(batch, changes, f"{NAME}.{params.policy}")
+    says = pl.col("text").str.replace_all(MARKER, "", literal=True).str.contains(r"[\p{L}\p{N}]")
+    gone = after.filter(pl.col("record").is_in(account["record"].implode()) & ~says)
+    drops = gone.select("record", reason=pl.lit(NAME))
+    kept, account = (frame.join(drops, on="record", how="anti") for frame in (after, account))
+    return told._replace(batch=kept, drops=drops, edits=account)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import polars as pl
@@ -19,8 +19,8 @@ from pydantic import Field, field_validator
 from corpus.sections import TITLES, headings
 from corpus.stage import PLACES, Json, Outcome, StageParams
 from corpus.stages._as_notes import as_notes
+from corpus.stages._cuts import changed, cuts
 from dedupe import copy_forward
-from dedupe.copy_forward import Edit, Moves
 from deid.lexicon import CLINICAL, WORD, WORD_RARE, flags
 
 NAME = "dedupe.copy_forward"
@@ -80,8 +80,10 @@ def apply(batch: pl.DataFrame, params: Params, resources: None) -> Outcome:
         return Outcome(_annotated(batch, found.passages), details=details)
     drops = _nothing_new(found)
     kept = batch.join(drops, on="record", how="anti", maintain_order="left")
-    after, changed = _without(kept, found.passages, params.marker if params.policy == "collapse" else "")
-    return Outcome(after, drops, changed, details=details)
+    places = _by_note(found.passages.filter(~pl.col("exempt")))
+    changes = cuts(kept, places, params.marker if params.policy == "collapse" else "")
+    after, account = changed(kept, changes, NAME)
+    return Outcome(after, drops, account, details=details)
 
 
 def _shown(batch: pl.DataFrame) -> pl.Series:
@@ -127,48 +129,6 @@ def _annotated(batch: pl.DataFrame, passages: pl.DataFrame) -> pl.DataFrame:
         [{"start": start, "end": end} for start, end in places.get(record, [])] for record in batch["record"].to_list()
     ]
     return batch.with_columns(copied=pl.Series(rows, dtype=PLACES))
-
-
-def _without(batch: pl.DataFrame, passages: pl.DataFrame, marker: str) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The batch with its passages taken out, and how many characters of each record went and came."""
-    places = _by_note(passages.filter(~pl.col("exempt")))
-    texts, spans = batch["text"].to_list(), batch["spans"].to_list()
-    lines = []
-    for row, record in enumerate(batch["record"].to_list()):
-        if record not in places:
-            continue
-        changes = _whole(copy_forward.edits(texts[row], places[record], marker), spans[row] or [])
-        spans[row] = _moved(spans[row] or [], changes)
-        texts[row] = copy_forward.rewritten(texts[row], changes)
-        out, put = sum(c.end - c.start for c in changes), sum(len(c.put) for c in changes)
-        lines.append({"record": record, "reason": NAME, "removed": out, "inserted": put})
-    after = batch.with_columns(
-        pl.Series("text", texts, dtype=pl.String), pl.Series("spans", spans, dtype=batch["spans"].dtype)
-    )
-    schema = {"record": pl.String, "reason": pl.String, "removed": pl.Int64, "inserted": pl.Int64}
-    return after, pl.DataFrame(lines, schema=schema)
-
-
-def _whole(changes: Sequence[Edit], spans: Sequence[Json]) -> list[Edit]:
-    """The changes that cut no placeholder in two."""
-    moves = Moves(changes)
-    cut = {
-        change
-        for s in spans
-        if (change := moves.around(s["out_start"], s["out_end"]))
-        and not change.start <= s["out_start"] <= s["out_end"] <= change.end
-    }
-    return [change for change in changes if change not in cut]
-
-
-def _moved(spans: Sequence[Json], changes: Sequence[Edit]) -> list[Json]:
-    """Spans where they stand after the changes, without those that went with them."""
-    moves = Moves(changes)
-    return [
-        {**s, "out_start": moves(s["out_start"]), "out_end": moves(s["out_end"])}
-        for s in spans
-        if not moves.around(s["out_start"], s["out_end"])
-    ]
 
 
 # --- redundancy ----------------------------------------------------------------------------------------------

@@ -10,8 +10,9 @@ from collections import Counter
 import polars as pl
 
 from corpus.stage import NoParams, Outcome
+from corpus.stages._cuts import follow
 from corpus.stages._edits import edits
-from dedupe.copy_forward import Edit, Moves
+from dedupe.edits import Edit, Moves
 from deid.apply import render_frame
 
 NAME = "deid.render"
@@ -43,13 +44,11 @@ def _copied(before: pl.DataFrame, after: pl.DataFrame) -> pl.Series:
     """Places of copied passages, where they stand once values are in the place of placeholders."""
     rows = []
     for places, spans, rendered in zip(
-        before["copied"], before["spans"].to_list(), after["spans"].to_list(), strict=True
+        before["copied"].to_list(), before["spans"].to_list(), after["spans"].to_list(), strict=True
     ):
         changes = [
             Edit(a["out_start"], a["out_end"], " " * (b["out_end"] - b["out_start"]))
             for a, b in zip(spans or [], rendered or [], strict=True)
         ]
-        found = places.to_list() if places is not None else []
-        moved = Moves(changes)
-        rows.append([{edge: moved(place[edge]) for edge in ("start", "end")} for place in found])
+        rows.append(follow(places, Moves(changes)) if places is not None else None)
     return pl.Series("copied", rows, dtype=before["copied"].dtype)

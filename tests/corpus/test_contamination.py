@@ -17,7 +17,7 @@ from corpus.keys import NO_KEYS
 from corpus.recipe import EvaluationSet, Recipe
 from corpus.runner import account
 from corpus.stages import STAGES, contamination, dedupe_boilerplate
-from corpus.stages._cuts import cut
+from corpus.stages._cuts import changed, cuts
 from corpus.stages.contamination import Params
 from dedupe.contamination import ContaminationParams, find
 from tests.command import run_command
@@ -32,6 +32,8 @@ OTHER = (
 )
 REST = "The lungs are clear. Potassium was low at admission and was replaced by mouth. " * 3
 DISCLAIMER = "This document contains confidential health information that is protected by state and federal law."
+PLACE = pl.List(pl.Struct({"start": pl.Int64, "end": pl.Int64}))
+SPAN = pl.List(pl.Struct({"out_start": pl.Int64, "out_end": pl.Int64}))
 
 
 def _set(path, kind="notes", **keys):
@@ -70,7 +72,7 @@ def test_trimming_takes_the_passage_and_leaves_the_rest(index):
     batch = _batch(f"{REST}\n{ITEM}\nPLAN: {REST}")
     outcome = contamination.apply(batch, Params(policy="trim"), index)
     assert account(batch, outcome)["removed"]["contamination.trim"] >= len(ITEM)
-    assert outcome.batch["text"].to_list() == [f"{REST.rstrip()}\nPLAN: {REST}"]
+    assert outcome.batch["text"].to_list() == [f"{REST}\nPLAN: {REST}"]
     assert outcome.findings["action"].to_list() == ["trimmed"]
 
 
@@ -152,9 +154,8 @@ def _notes(count=4):
         [{"out_start": text.index(p), "out_end": text.index(p) + 6} for p in ("[DATE]", "[NAME]") if p in text]
         for text in texts
     ]
-    place = pl.List(pl.Struct({"out_start": pl.Int64, "out_end": pl.Int64}))
     return _batch(*texts).with_columns(
-        group=pl.Series([f"p{i}" for i in range(count + 1)]), spans=pl.Series(spans, dtype=place)
+        group=pl.Series([f"p{i}" for i in range(count + 1)]), spans=pl.Series(spans, dtype=SPAN)
     )
 
 
@@ -185,21 +186,35 @@ def test_a_cut_counts_what_it_takes_and_moves_what_stays(text, bounds, marker):
     edges = sorted({min(b, len(text)) for b in bounds})
     places = [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=False) if text[a:b].strip()]
     spans = [{"out_start": i, "out_end": i + 1} for i in range(len(text))]
-    out = cut(text, places, spans, marker)
-    assert len(out.text) == len(text) - out.removed + out.inserted
+    words = [{"start": m.start(), "end": m.end()} for m in re.finditer(r"[ab.]+", text)]
+    batch = _batch(text).with_columns(spans=pl.Series([spans], dtype=SPAN), copied=pl.Series([words], dtype=PLACE))
+    after, account = changed(batch, cuts(batch, {"r00": places}, marker), "x")
+    ((_, new, moved, copied),) = after.rows()
+    assert len(new) == len(text) - account["removed"].sum() + account["inserted"].sum()
     inside = {i for a, b in places for i in range(a, b)}
     letters = [c for i, c in enumerate(text) if i not in inside and c in "ab."]
-    assert [c for s in out.spans if (c := out.text[s["out_start"]]) in "ab."] == letters
-    words = [{"start": m.start(), "end": m.end()} for m in re.finditer(r"[ab.]+", text)]
-    followed = "".join(out.text[p["start"] : p["end"]] for p in out.follow(words))
+    assert [c for s in moved if (c := new[s["out_start"]]) in "ab."] == letters
+    followed = "".join(new[p["start"] : p["end"]] for p in copied)
     assert [c for c in followed if c in "ab."] == letters
 
 
+@pytest.mark.parametrize("policy", ["remove", "collapse"])
+def test_places_of_copied_passages_move_when_boilerplate_goes(policy):
+    params = dedupe_boilerplate.Params(policy=policy, min_patients=3, min_share=0)
+    batch = _notes()
+    places = [[{"start": s, "end": len(text)}] if (s := text.find("Signed")) >= 0 else None for text in batch["text"]]
+    batch = batch.with_columns(copied=pl.Series(places, dtype=PLACE))
+    decisions = dedupe_boilerplate.reduce([dedupe_boilerplate.map(batch, params)], params)
+    after = dedupe_boilerplate.apply(batch, params, decisions).batch
+    assert after.height == 4
+    for text, copied in after.select("text", "copied").iter_rows():
+        assert [text[p["start"] : p["end"]] for p in copied] == ["Signed [NAME]."]
+
+
 def test_places_of_copied_passages_move_with_the_text(index):
-    place = pl.List(pl.Struct({"start": pl.Int64, "end": pl.Int64}))
     text = f"{REST}\n{ITEM}\nPLAN: {REST}"
     places = [{"start": text.index("PLAN"), "end": len(text)}, {"start": text.index(ITEM), "end": text.index(ITEM) + 9}]
-    batch = _batch(text, REST).with_columns(copied=pl.Series([places, None], dtype=place))
+    batch = _batch(text, REST).with_columns(copied=pl.Series([places, None], dtype=PLACE))
     after = contamination.apply(batch, Params(policy="trim"), index).batch
     (moved,) = after["copied"][0].to_list()
     assert after["text"][0][moved["start"] : moved["end"]] == f"PLAN: {REST}"

@@ -10,17 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clinicorpus_errors import UserError
-from dedupe.copy_forward import (
-    CopyForwardParams,
-    Edit,
-    Moves,
-    edits,
-    find,
-    misspelt,
-    moment,
-    notes_in_order,
-    rewritten,
-)
+from dedupe.copy_forward import CopyForwardParams, find, misspelt, moment, notes_in_order
+from dedupe.edits import Edit, Moves, edits, rewritten
 from dedupe.sentences import cut
 
 PARAMS = CopyForwardParams()
