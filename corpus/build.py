@@ -203,8 +203,8 @@ def _stage_lines(recipe: Recipe, read: Ingested, states: Sequence[ShardState]) -
     totals = add_up(states)
     for name, module in STAGES.items():
         details = dict(totals[name].get("details", {}))
-        # Rules and kinds that few notes have are told apart from none only in the PHI zone.
-        for few in ("rules", "review"):
+        # What only few notes have is told apart from what none has only in the PHI zone.
+        for few in ("rules", "review", "boilerplate"):
             if few in details:
                 details[few] = {key: suppress(count) for key, count in details[few].items()}
         if hasattr(module, "disclose"):

@@ -76,6 +76,7 @@ class Stage(Record):
     details: dict[str, Any] = Field(default_factory=dict)
     """Figures of this stage that are no drop: spans by identifier and action, algorithm versions. `rules`: spans by the rule
     that found them; `review`: notes with a characteristic that people should look at, by kind; both rounded to tens.
+    `boilerplate`: places, notes and characters of sentences that recur across patients, rounded to tens.
     `redundancy`: shares of words that stood in an earlier note of the same patient, by type, role and year."""
 
 
