@@ -107,7 +107,7 @@ def index(items: pl.DataFrame, params: ContaminationParams) -> Index:
     for k in sorted(set(width.tolist()) - {0}):
         at = np.flatnonzero(width == k)
         found = ranges(start[at], length[at] - k + 1)
-        hashes.append(_hashes(tokens, k)[found])
+        hashes.append(shingles.rolled(tokens, k)[found])
         places.append(found)
         widths.append(k)
     flat = np.concatenate(hashes) if hashes else np.zeros(0, dtype=np.uint64)
@@ -191,7 +191,7 @@ def _covered(tokens: shingles.U64, named: pl.DataFrame, items: Index) -> Bools:
         own = _of(part, items)
         k = min(items.params.ngram, len(own))
         if 0 < k <= len(tokens):
-            hit = np.flatnonzero(np.isin(_hashes(tokens, k), _hashes(own, k)))
+            hit = np.flatnonzero(np.isin(shingles.rolled(tokens, k), shingles.rolled(own, k)))
             if k < FEWEST:
                 tiny.append((hit, k))
             else:
@@ -216,18 +216,13 @@ def _high(hashes: shingles.U64, size: int) -> Ints:
     return (hashes >> np.uint64(64 - (size.bit_length() - 1))).astype(np.int64)
 
 
-def _hashes(tokens: shingles.U64, width: int) -> shingles.U64:
-    """Hashes of every `width` tokens in a row, whatever text they are of."""
-    return shingles.rolled(tokens, width)
-
-
 def _hits(tokens: shingles.U64, count: Ints, items: Index) -> tuple[Ints, Ints]:
     """Rows and the grams of items that stand in them, each pair once, by row."""
     end = np.cumsum(count)
     row = np.repeat(np.arange(len(count)), count)
     rows, grams = [], []
     for width in items.widths:
-        hashes = _hashes(tokens, width)
+        hashes = shingles.rolled(tokens, width)
         at = np.flatnonzero(items.seen[_high(hashes, len(items.seen))])
         at = at[at + width <= end[row[at]]]
         gram = np.searchsorted(items.grams, hashes[at])
@@ -307,6 +302,6 @@ def _short_parts(row: int, item: int, tokens: shingles.U64, count: Ints, items: 
     for part in _parts(item, items)[1:]:
         wanted = _of(part, items)
         if 0 < len(wanted) < items.params.ngram and len(own) >= len(wanted):
-            same = _hashes(own, len(wanted)) == _hashes(wanted, len(wanted))[0]
+            same = shingles.rolled(own, len(wanted)) == shingles.rolled(wanted, len(wanted))[0]
             total += len(wanted) if same.any() else 0
     return total
