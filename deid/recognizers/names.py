@@ -258,6 +258,12 @@ def find(note: Note) -> Iterator[Span]:
     for match in note.finditer(_KIN_OF):
         if _could_be_person(match["v"]) or not _in_dictionary(match["v"].lower()):
             yield Span(*match.span("v"), "NAME", 0.6, "names.kin_of")
+    for match in note.finditer(_AS_PERSON):
+        low = match["v"].lower()
+        if (low in EPONYMS or low in phrases.words("eponym_surnames") or flags(low) & DRUG or _could_be_person(low)) and (
+            low not in _REPORTS
+        ):
+            yield Span(*match.span("v"), "NAME", 0.6, "names.as_person")
     for match in note.finditer(_APOSTROPHE):
         if match["v"].lower().replace("'", "") not in ("oclock", "dyouville") and not _EPONYM_AFTER.match(
             text, match.end("v")
@@ -420,6 +426,12 @@ _LISTED_PAIR = watch(
 _KIN_OF = watch(
     re.compile(
         rf"(?<![\w'-]){_ONE}(?:'s?[ \t](?:mother|father|mom|dad|wife|husband|son|daughter|sister|brother|parents|family|spouse|partner|aunt|uncle|grandmother|grandfather|caregiver|nurse|daughter-in-law)\b|,[ ](?:age|aged)[ ]\d)"
+    )
+)
+# "Paget, 9 y, strep positive", "Meniere seen for tinnitus", "the Down twins", "Norco, first name Alberta"
+_AS_PERSON = watch(
+    re.compile(
+        rf"(?<![\w'-]){_ONE}(?:,[ ]\d{{1,2}}[ ]?(?:y\b|yo\b|y/o|yrs?\b|years|mo\b|months|[FM]\b)|,[ ]first[ ]name\b|[ ](?:seen[ ](?:for|today|in[ ]clinic|by|with)|is[ ](?:post-?op|POD|hospital[ ]day|on[ ]day)|(?:twins|parents|kids|children|household|siblings)\b))"
     )
 )
 # What only people do, or have done to them; and where only people stand.
