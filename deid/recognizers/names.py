@@ -260,9 +260,9 @@ def find(note: Note) -> Iterator[Span]:
             yield Span(*match.span("v"), "NAME", 0.6, "names.kin_of")
     for match in note.finditer(_AS_PERSON):
         low = match["v"].lower()
-        if (low in EPONYMS or low in phrases.words("eponym_surnames") or flags(low) & DRUG or _could_be_person(low)) and (
-            low not in _REPORTS
-        ):
+        if (
+            low in EPONYMS or low in phrases.words("eponym_surnames") or flags(low) & DRUG or _could_be_person(low)
+        ) and (low not in _REPORTS):
             yield Span(*match.span("v"), "NAME", 0.6, "names.as_person")
     for match in note.finditer(_APOSTROPHE):
         if match["v"].lower().replace("'", "") not in ("oclock", "dyouville") and not _EPONYM_AFTER.match(
