@@ -132,7 +132,7 @@ def read(model: Language, texts: Sequence[str], least: float) -> list[list[Entit
         return out
 
 
-_BATCH = 256
+_BATCH = 64  # stretches at once: 350 MB a process; with 256, 500 MB and no faster
 
 
 def _runs(doc: Doc, some: Any, best: Any, names: list[str], least: float) -> list[Entity]:
