@@ -45,8 +45,8 @@ def phrases(*names: str) -> Phrases:
     table: Phrases = {}
     for name in names:
         for line in lines(name):
-            words = tuple(fold(w) for w in _WORD.findall(line))
-            table.setdefault(words[0], []).append((words, name))
+            phrase = tuple(fold(w) for w in _WORD.findall(line))
+            table.setdefault(phrase[0], []).append((phrase, name))
     for found in table.values():
         found.sort(key=lambda phrase: (-len(phrase[0]), phrase))
     return table
@@ -72,8 +72,8 @@ def find(text: str, table: Phrases) -> Iterator[tuple[int, int, str]]:
 @cache
 def _acronyms() -> dict[str, str]:
     """The single words of the lists with more capitals than the first, by their folded form: UCSF, UConn."""
-    words = [line for name in ("facilities", "employers") for line in lines(name) if " " not in line]
-    return {fold(word): word for word in words if not word[1:].islower()}
+    single = [line for name in ("facilities", "employers") for line in lines(name) if " " not in line]
+    return {fold(word): word for word in single if not word[1:].islower()}
 
 
 _THING_NEXT = re.compile(
@@ -100,9 +100,10 @@ def _match(text: str, end: int, words: Sequence[str]) -> int:
     return end if not text[end : end + 1].isalnum() else 0
 
 
-# "moved to Ann Arbor" is a town; "Ann Arbor stage II" and "Ann Arbor IIA" are none.
+# "moved to Ann Arbor" is a town; "Ann Arbor stage II" and "Ann Arbor IIA" are none. Of the rules only those are weak that
+# have no title, no credential and no label to go by: "Mr. Marcus Gunn" is a person.
 _STAGE = re.compile(r"[ \t]*(?:stage|staging|grade|class|type|[IV]{1,3}[AB]?\b|\d)", re.IGNORECASE)
-_WEAK = ("ner.", "names.unknown", "names.listed_pair", "names.human", "names.opening", "names.pt_name", "names.initials_name", "names.credential", "names.person_title", "names.last_initial", "places.facility")  # fmt: skip
+_WEAK = ("ner.", "names.unknown", "names.listed_pair", "names.human", "names.opening", "names.pt_name", "names.initials_name", "names.last_initial", "places.facility")  # fmt: skip
 
 
 def outside_eponyms(text: str, spans: list[Span]) -> list[Span]:

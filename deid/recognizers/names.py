@@ -203,6 +203,15 @@ _TITLED_RULES = frozenset({"clinician_title", "person_title", "strong_credential
 
 def find(note: Note) -> Iterator[Span]:
     """People and employers of folded text."""
+    yield from _with_signs(note)
+    yield from _with_headers(note)
+    yield from _by_what_they_do(note)
+    yield from _by_layout(note)
+    yield from _employers(note)
+
+
+def _with_signs(note: Note) -> Iterator[Span]:
+    """Names beside a title, a credential, a relative."""
     text = note.text
     for rule in RULES:
         for match in note.finditer(rule.pattern):
@@ -229,6 +238,11 @@ def find(note: Note) -> Iterator[Span]:
                     yield Span(*named, rule.identifier, rule.score, f"names.{rule.name}")
                 elif bounds := clean_name(text, a, b, titled=titled):
                     yield Span(*bounds, rule.identifier, rule.score, f"names.{rule.name}")
+
+
+def _with_headers(note: Note) -> Iterator[Span]:
+    """Names behind a header: "Attending:", "Next of kin:"."""
+    text = note.text
     for name, identifier, score, pattern in _HEADERS:
         for match in note.finditer(pattern):
             if _THING_BEFORE.search(text[max(0, match.start() - 16) : match.start()]):
@@ -238,6 +252,11 @@ def find(note: Note) -> Iterator[Span]:
                 continue  # "Pt is WBAT RLE"
             if bounds := clean_name(text, *match.span("v"), titled=strong):
                 yield Span(*bounds, identifier, score, f"names.{name}")
+
+
+def _by_what_they_do(note: Note) -> Iterator[Span]:
+    """Names by what people do and have done to them, and words of no dictionary."""
+    text = note.text
     for match in note.finditer(_PAIR):
         words = match.group().lower().split()
         if all(_in_dictionary(w) for w in words) or any(_ordinary(w) or _CONTRACTION.search(w) for w in words):
@@ -280,6 +299,11 @@ def find(note: Note) -> Iterator[Span]:
             and not _NOT_A_PERSON.match(text, match.end())
         ):
             yield Span(*match.span("v"), "NAME", 0.55, "names.listed_pair")
+
+
+def _by_layout(note: Note) -> Iterator[Span]:
+    """Names by where they stand: at the head of a line, before an initial, in capitals."""
+    text = note.text
     for match in note.finditer(_CAPS_LAST_FIRST):
         if _is_name(match["l"]) and _is_name(match["f"]):
             yield Span(*match.span("v"), "NAME", 0.6, "names.capitals_last_first")
@@ -363,6 +387,10 @@ def find(note: Note) -> Iterator[Span]:
             or not bits & (WORD | WORD_RARE | CLINICAL)
         ):
             yield Span(*match.span("v"), "NAME", 0.62, "names.speaks")
+
+
+def _employers(note: Note) -> Iterator[Span]:
+    """Employers, schools and businesses."""
     for rule in _EMPLOYER:
         for match in note.finditer(rule.pattern):
             opening = match["v"].split()[0].strip(".,'").lower()

@@ -81,7 +81,7 @@ FOUND = [
     ("Spoke with roommate «D.W.» today.", "OTHER_ID"),
     ("Dressing dry.\n«QV»", "OTHER_ID"),
     (
-        "2/3  edges clean. «QVB»\n2/9  healed. «QVB»\nQVB = Quentin V. Bree, RN".replace("«QVB»\n2", "QVB\n2"),
+        "2/3  edges clean. QVB\n2/9  healed. «QVB»\nQVB = Quentin V. Bree, RN",
         "OTHER_ID",
     ),
     ("Badge pulled by «qbree.rn» at 0300", "USERNAME"),
@@ -115,6 +115,8 @@ FOUND = [
     ("«Sjogren»'s mother called about the form.", "NAME"),
     ("o. tolliver rn and «k. johnson» slept", "NAME"),
     ("«Vantrexo» cough is better today.", "NAME"),
+    ("Mr. «Marcus Gunn» slept well.", "NAME"),
+    ("Seen with «Pierre Robin» RN at noon.", "CLINICIAN"),
     ("Call «(617) 555-0182» today.", "PHONE"),
     ("Call «617.555.0182 ext. 12» today.", "PHONE"),
     ("Call «+1-617-555-0182» today.", "PHONE"),
