@@ -264,10 +264,10 @@ def _own(identifier: str) -> Callable[[str, int, int], Iterator[Span]]:
         word = text[start:end].strip(" .,;:()")
         if _PLACE_TO_KEEP.fullmatch(word) and (
             identifier in ("CITY", "STREET", "FACILITY")
-            or (identifier in ("NAME", "CLINICIAN") and _PLACE_BEFORE.search(text[max(0, start - 20) : start]))
+            or (identifier in ("NAME", "CLINICIAN") and _TRAVEL_BEFORE.search(text[max(0, start - 32) : start]))
         ):
             return
-        if word.lower() in LANDS and (identifier == "CITY" or _TRAVEL_BEFORE.search(text[max(0, start - 24) : start])):
+        if word.lower() in LANDS and (identifier == "CITY" or _TRAVEL_BEFORE.search(text[max(0, start - 32) : start])):
             return
         if identifier == "UNIT" and word.isdigit() and _SCORE_BEFORE.search(text[max(0, start - 20) : start]):
             return
@@ -283,8 +283,10 @@ def _own(identifier: str) -> Callable[[str, int, int], Iterator[Span]]:
     return handle
 
 
+# "spoke to Virginia" and "the wife of Israel" are people: only travel and birth make a name a land.
 _TRAVEL_BEFORE = re.compile(
-    r"\b(?:travel\w*|trips?|born|immigrated|emigrated|moved|flew|deployed|visit\w*|refugee)\b[^.\n]{0,14}$",
+    r"\b(?:travel\w*|trips?|moved|flew|fled|immigrated|emigrated|deployed|refugee)(?:[ ]\w+)?[ ](?:to|from|in|through|for)(?:[ ]\w+[ ]and)?[ ]$"
+    r"|\bborn[ ]in[ ]$",
     re.IGNORECASE,
 )
 _SCORE_BEFORE = re.compile(

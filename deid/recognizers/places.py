@@ -83,7 +83,7 @@ _FACILITY_CAPS = re.compile(
 )
 # "the Buena Vista Street clinic", "Cedar River gender clinic", "Los Angeles County health department"
 _FACILITY_LOWER = re.compile(
-    rf"(?<![\w'-])(?P<v>(?P<lead>(?:{_WORD}(?:'s)?{SP}){{1,4}})(?:(?!for{SP}|and{SP}|the{SP}|from{SP}|his{SP}|her{SP}|was{SP})[a-z]{{3,14}}{SP}){{0,2}}(?:clinic|hospital|pharmacy|hospice|health{SP}(?:department|center|centre)|nursing{SP}home|medical{SP}center|emergency{SP}room|urgent{SP}care|rehab|dialysis{SP}(?:unit|center)|infusion{SP}center|shelter|group{SP}home|birth{SP}center|jail|prison|hostel|refuge))\b"
+    rf"(?<![\w'-])(?P<v>(?P<lead>(?:{_WORD}(?:'s)?{SP}){{1,4}})(?:(?!for{SP}|about{SP}|with{SP}|to{SP}|and{SP}|the{SP}|from{SP}|his{SP}|her{SP}|was{SP})[a-z]{{3,14}}{SP}){{0,2}}(?:clinic|hospital|pharmacy|hospice|health{SP}(?:department|center|centre)|nursing{SP}home|medical{SP}center|emergency{SP}room|urgent{SP}care|rehab|dialysis{SP}(?:unit|center)|infusion{SP}center|shelter|group{SP}home|birth{SP}center|jail|prison|hostel|refuge))\b"
 )
 _HOSPITAL_OF = re.compile(
     rf"\b(?P<v>(?:University|Hospital|Clinic|Children's Hospital|Medical Center|Sisters|College|Institute){SP}of{SP}(?:the{SP})?{_WORD}(?:{SP}(?:of{SP})?{_WORD}){{0,3}})"

@@ -264,6 +264,12 @@ def test_model_finds_names_without_any_sign(full: Detector) -> None:
     assert (text[span.start : span.end], span.identifier) == ("Jennifer Anderson", "NAME")
 
 
+@pytest.mark.parametrize("name", ["Virginia", "Georgia", "Israel", "Jordan"])
+def test_name_of_a_land_is_a_person_where_people_stand(full: Detector, name: str) -> None:
+    text = f"Handed the keys to {name} before surgery."
+    assert [text[s.start : s.end] for s in full.detect([text])[0]] == [name]
+
+
 def test_name_found_once_is_found_everywhere_in_the_note(patterns: Detector) -> None:
     text = "Patient: Gonzalez, Maria\nToday Maria slept. GONZALEZ ate well. Gonzalez's wound is dry."
     spans = patterns.detect([text])[0]
