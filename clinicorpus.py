@@ -590,6 +590,7 @@ def _vocabulary() -> Any:
         counties=[f"{name} {kind}" for name, _, kind in lexicon.counties()] + [name for name, *_ in lexicon.counties()],
         nicknames=lexicon.nickname_table(),
         word_surnames=words(lexicon.surnames("us")), word_given=words(lexicon.given_names(None, "us")),
+        eponym_surnames=phrases.lines("eponym_surnames"),
         drugs=[word for word, kind in clinical if kind == "drug"],
         terms=[word for word, kind in clinical if kind != "drug"],
         eponyms=phrases.lines("eponyms"), facilities=phrases.lines("facilities"), employers=phrases.lines("employers"),

@@ -45,7 +45,7 @@ class DetectParams(BaseModel):
     """Model of names and places: clinical_v1 (our own), en_core_web_sm (general), none, or a folder of `deid train`."""
     threshold: float = Field(default=0.4, ge=0.0, le=1.0)
     """Least score of a span that is kept."""
-    ner_threshold: float = Field(default=0.1, gt=0.0, le=1.0)
+    ner_threshold: float = Field(default=0.03, gt=0.0, le=1.0)
     """How probable "some identifier" must be for a token of our own model: lower finds more and masks more."""
     link_names: bool = True
     """Look for a name found in one note in all notes of the patient."""

@@ -14,9 +14,10 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+from deid import phrases
 from deid.lexicon import CITY, CITY_RARE, COUNTY, GIVEN, GIVEN_RARE, SURNAME, SURNAME_RARE, flags, name_share
 from deid.torchless import without_torch
-from deid.vocabulary import is_clinical
+from deid.vocabulary import BRANDS, EPONYMS, is_clinical
 
 with without_torch():
     import spacy
@@ -40,22 +41,37 @@ def norm(word: str) -> str:
     return _DIGIT.sub("0", low)
 
 
-def _class(word: str, bits: int, share: float) -> str:
+def _class(word: str, bits: int, share: float, kind: str) -> str:
     ending = "e" if is_clinical(word.lower()) else ""
-    return f"lists:{bits}:{0 if share < 0.02 else 1 if share < 0.15 else 2 if share < 0.6 else 3}{ending}"
+    return f"lists:{bits}:{0 if share < 0.02 else 1 if share < 0.15 else 2 if share < 0.6 else 3}{ending}{kind}"
+
+
+def _kind(word: str) -> str:
+    """Whether diseases and devices are called after it (P), it is a brand or the like (T), clinical shorthand (A)."""
+    low = word.lower()
+    return (
+        ("P" if low in EPONYMS or low in phrases.words("eponym_surnames") else "")
+        + ("T" if low in BRANDS or low in phrases.words("things") else "")
+        + ("A" if word.isupper() and low in phrases.tokens("abbreviations") else "")
+    )
 
 
 def word_class(word: str) -> str:
-    """The bits of the word lists, how name-like the spelling is, and whether it ends as clinical words do."""
-    return _class(word, flags(word), name_share(word))
+    """The bits of the word lists, how name-like the spelling is, whether it ends as clinical words do, and `_kind`."""
+    return _class(word, flags(word), name_share(word), _kind(word))
 
 
 def hidden_class(word: str) -> str:
-    """The same with what says "name" or "place" taken from one listed name in `_HIDDEN`, always the same ones."""
-    bits = flags(word)
-    if bits & _NAMES and zlib.crc32(norm(word).encode()) % _HIDDEN == 0:
-        return _class(word, bits & ~_NAMES, 0.0)
-    return word_class(word)
+    """The same for training: one listed name in `_HIDDEN` has lost what says "name" or "place", always the same ones,
+    and one eponym, brand or abbreviation in as many has lost what says so.
+    """
+    bits, share, kind = flags(word), name_share(word), _kind(word)
+    if zlib.crc32(norm(word).encode()) % _HIDDEN == 0:
+        if bits & _NAMES:
+            bits, share = bits & ~_NAMES, 0.0
+    elif zlib.crc32(norm(word).encode(), 1) % _HIDDEN == 0:
+        kind = ""
+    return _class(word, bits, share, kind)
 
 
 def suffix(word: str) -> str:

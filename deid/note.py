@@ -14,13 +14,14 @@ import os
 import re
 import tempfile
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 _WATCHED: list[re.Pattern[str]] = []
+_watched_ids: set[int] = set()
 _scanner: _Scanner | None = None
 _HAVE_HYPERSCAN = find_spec("hyperscan") is not None
 
@@ -28,6 +29,7 @@ _HAVE_HYPERSCAN = find_spec("hyperscan") is not None
 def watch(pattern: re.Pattern[str]) -> re.Pattern[str]:
     """Put a pattern among those that the pass knows. Call it while modules are imported."""
     _WATCHED.append(pattern)
+    _watched_ids.add(id(pattern))
     return pattern
 
 
@@ -52,8 +54,15 @@ LETTER = f"[{_letters(str.isalpha)}]"
 LOOSER: dict[str, str] = {UPPER: "[A-Z]", LETTER: "[A-Za-z]"}
 
 
+# A long note is passed over by windows, or one match anywhere would set a pattern on all of it: 1 MB of joined notes took
+# twice as long. Each window is read with a margin on both sides, longer than any match.
+WINDOW, MARGIN = 4096, 1024
+
+Stretch = tuple[int, int]
+
+
 class Note:
-    """Folded text; `finditer` is `pattern.finditer(text)`, but free for a watched pattern that cannot match."""
+    """Folded text; `finditer` is `pattern.finditer(text)` but free where a watched pattern cannot match."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -64,14 +73,29 @@ class Note:
         return self.text.lower()
 
     @cached_property
-    def silent(self) -> frozenset[int]:
-        """`id` of the watched patterns that have no match in the text: `re` computes the hash of a pattern anew each time."""
+    def where(self) -> dict[int, list[Stretch]]:
+        """The stretches that could hold matches of a watched pattern, in order and apart, by the pattern's `id` (`re`
+        computes the hash of a pattern anew each time). A watched pattern that is not there has no match.
+        """
         scanner = _get_scanner()
-        return scanner.silent(self.text) if scanner else frozenset()
+        return scanner.where(self.text) if scanner else {key: [(0, len(self.text))] for key in _watched_ids}
 
     def finditer(self, pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
         """Matches of a pattern in the text, in order."""
-        return iter(()) if id(pattern) in self.silent else pattern.finditer(self.text)
+        stretches = self.where.get(id(pattern))
+        if stretches is None:
+            return iter(()) if id(pattern) in _watched_ids else pattern.finditer(self.text)
+        if len(stretches) == 1 and stretches[0] == (0, len(self.text)):
+            return pattern.finditer(self.text)
+        return self._within(pattern, stretches)
+
+    def _within(self, pattern: re.Pattern[str], stretches: list[Stretch]) -> Iterator[re.Match[str]]:
+        # No match reaches into a stretch from outside, or the window beside it would have been named too.
+        for start, end in stretches:
+            for match in pattern.finditer(self.text, start, end + MARGIN):
+                if match.start() >= end:
+                    break
+                yield match
 
 
 def _shadow(text: str) -> bytes:
@@ -98,19 +122,32 @@ class _Scanner:
         import hyperscan
 
         self._ids = [id(pattern) for pattern in _WATCHED]
-        self._all = frozenset(self._ids)
         self._database = _load(_WATCHED, hyperscan)
         self._scratch = hyperscan.Scratch(self._database)
 
-    def silent(self, text: str) -> frozenset[int]:
-        """`id` of the patterns that have no match in the text."""
+    def where(self, text: str) -> dict[int, list[Stretch]]:
+        """The stretches that could hold a pattern's matches, in order and apart, by the pattern's `id`."""
+        if len(text) <= 2 * WINDOW:
+            return {key: [(0, len(text))] for key in self._hits(text)}
+        found: dict[int, list[Stretch]] = {}
+        for start in range(0, len(text), WINDOW):
+            end = min(start + WINDOW, len(text))
+            for number in self._hits(text[max(0, start - MARGIN) : end + MARGIN]):
+                stretches = found.setdefault(number, [])
+                if stretches and stretches[-1][1] == start:
+                    stretches[-1] = (stretches[-1][0], end)
+                else:
+                    stretches.append((start, end))
+        return found
+
+    def _hits(self, text: str) -> Iterable[int]:
         hits: list[int] = []
 
         def hit(number: int, start: int, end: int, flags: int, context: Any) -> None:
             hits.append(number)
 
         self._database.scan(_shadow(text), match_event_handler=hit, scratch=self._scratch)
-        return self._all.difference([self._ids[i] for i in hits])
+        return dict.fromkeys([self._ids[number] for number in hits])
 
 
 def _expression(pattern: re.Pattern[str]) -> str:

@@ -22,7 +22,8 @@ _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _START = re.compile(rf"(?<![\w'’-])(?:{UPPER}(?:{LETTER}|[0-9'’])*|\d{{1,3}}(?:st|nd|rd|th))")
 # Between two words of a phrase: "Swan-Ganz", "St. John's", "Texas A&M", a line's end.
 _GAP = re.compile(r"[ \t]?[-.&/,]?[ \t\n]?&?[ \t]?")
-Phrases = dict[str, list[tuple[tuple[str, ...], str]]]
+# By the first word, then by the second ("" where there is none): the words that follow and the list, the longest first.
+Phrases = dict[str, dict[str, list[tuple[tuple[str, ...], str]]]]
 
 
 def lines(name: str) -> list[str]:
@@ -38,17 +39,22 @@ def words(name: str) -> frozenset[str]:
 
 
 @cache
+def tokens(name: str) -> frozenset[str]:
+    """The words of a list that holds many in a line, in lower case."""
+    return frozenset(word for line in lines(name) for word in line.lower().split())
+
+
+@cache
 def phrases(*names: str) -> Phrases:
-    """The phrases of lists by their first word, the longest first, each with the name of its list; words are folded to
-    lower case without accents.
-    """
+    """The phrases of lists, words folded to lower case without accents."""
     table: Phrases = {}
     for name in names:
         for line in lines(name):
-            phrase = tuple(fold(w) for w in _WORD.findall(line))
-            table.setdefault(phrase[0], []).append((phrase, name))
-    for found in table.values():
-        found.sort(key=lambda phrase: (-len(phrase[0]), phrase))
+            first, second, *rest = (*map(fold, _WORD.findall(line)), "")
+            table.setdefault(first, {}).setdefault(second, []).append((tuple(rest[:-1]), name))
+    for by_second in table.values():
+        for found in by_second.values():
+            found.sort(key=lambda phrase: (-len(phrase[0]), phrase))
     return table
 
 
@@ -60,13 +66,23 @@ def find(text: str, table: Phrases) -> Iterator[tuple[int, int, str]]:
     for start in _START.finditer(text):
         if start.start() < done or (choices := table.get(fold(start.group()))) is None:
             continue
-        for words, name in choices:
-            if (end := _match(text, start.end(), words)) and (
-                len(words) > 1 or _alone(text, start.start(), end, words[0])
-            ):
-                yield start.start(), end, name
-                done = end
-                break
+        for end, name in _choices(text, start, choices):
+            yield start.start(), end, name
+            done = end
+            break
+
+
+def _choices(
+    text: str, first: re.Match[str], choices: dict[str, list[tuple[tuple[str, ...], str]]]
+) -> Iterator[tuple[int, str]]:
+    """Ends of the phrases that begin with the word `first`, the longest first, and their lists."""
+    if token := _next(text, first.end()):
+        for rest, name in choices.get(fold(token.group()), ()):
+            if end := _match(text, token.end(), rest):
+                yield end, name
+    word = choices.get("")
+    if word and _match(text, first.end(), ()) and _alone(text, first.start(), first.end(), fold(first.group())):
+        yield first.end(), word[0][1]
 
 
 @cache
@@ -82,18 +98,27 @@ _THING_NEXT = re.compile(
 )
 
 
+# "Parkland 4 mL", "Sunnybrook 64", "Mayo 9": a formula, a score.
+_NUMBER_NEXT = re.compile(r"[ ]\d{1,2}(?![\d/])")
+
+
 def _alone(text: str, start: int, end: int, word: str) -> bool:
     """One word is a house only if no thing bears its name ("Mayo stand", "CVS: RRR"); an acronym needs its own capitals."""
-    if _THING_NEXT.match(text, end) or text[end : end + 1] == ":":
+    if _THING_NEXT.match(text, end) or text[end : end + 1] == ":" or _NUMBER_NEXT.match(text, end):
         return False
     return (spelt := _acronyms().get(word)) is None or text[start:end] == spelt
 
 
+def _next(text: str, end: int) -> re.Match[str] | None:
+    """The word behind the one that ends at `end`, if a gap within a phrase lies between."""
+    gap = _GAP.match(text, end)
+    return _WORD.match(text, gap.end()) if gap and gap.end() > end else None
+
+
 def _match(text: str, end: int, words: Sequence[str]) -> int:
-    """The end of the phrase whose first word ends at `end`, or 0."""
-    for word in words[1:]:
-        gap = _GAP.match(text, end)
-        token = _WORD.match(text, gap.end()) if gap and gap.end() > end else None
+    """The end of the `words` that follow a word that ends at `end`, or 0."""
+    for word in words:
+        token = _next(text, end)
         if token is None or fold(token.group()) != word:
             return 0
         end = token.end()

@@ -22,7 +22,7 @@ _AFTER = (
     r"|[ \t]{0,2}-?[ \t]{0,2}(?:years?|yrs?)[ \t-](?:wom[ae]n|m[ae]n|female|male|lady|gentleman|caucasian|white|black|african|hispanic|asian|patient|resident)"
     r"|[ \t]{0,2}-?(?:yof|yom|yf|ym|y/f|y/m)\b)"
 )
-_BEFORE = r"\b(?:age[ds]?|turned|turning|turns|at the age of|age of|current age|pt age|patient age|lived to|lived to be|died at|passed(?: away)? at)"
+_BEFORE = r"\b(?:age[ds]?|turned|turning|turns|at the age of|age of|current age|pt age|patient age|lived to|lived to be|(?:short|shy) of|approaching|pushing|died at|passed(?: away)? at)"
 
 RULES = (
     # "92 YRS F", "96 yr", "she is 91", "turned 94", "her 95th birthday", "101M"
@@ -40,7 +40,7 @@ RULES = (
         "AGE",
         0.8,
         re.compile(
-            rf"\b(?:she|he|who|patient|pt|mother|father|husband|wife|gran(?:dma|dpa|ny)|grand(?:mother|father)|aunt|uncle|mom|dad|lady|man|woman|resident|now|just|nearly|almost)(?:'s)?[ \t](?:is|was|turns?|turned|turning|will be|will turn|at|being)?[ \t]?(?P<v>{_OVER}|{_OVER_WORD})(?=[,.;)\n]|[ \t](?:and|but|now|today|in|this|next|when|on|years?|with)\b|$)(?![.,]\d)(?![ \t]on[ \t](?:room|RA|\d))",
+            rf"\b(?:she|he|who|patient|pt|mother|father|husband|wife|gran(?:dma|dpa|ny)|grand(?:mother|father)|aunt|uncle|mom|dad|lady|man|woman|resident|now|just|nearly|almost|i(?='ll[ ]))(?:'s|'ll)?[ \t](?:is|was|be|turns?|turned|turning|will be|will turn|at|being)?[ \t]?(?P<v>{_OVER}|{_OVER_WORD})(?=[,.;)\n]|[ \t](?:and|but|now|today|in|this|next|when|on|years?|with)\b|$)(?![.,]\d)(?![ \t]on[ \t](?:room|RA|\d))",
             re.IGNORECASE,
         ),
     ),
@@ -82,7 +82,7 @@ RULES = (
             r"(?![ \t]?(?:days?|d\b|weeks?|wks?|months?|mos?\b|hours?|hrs?|minutes?|mg|ml|kg|lbs?|degrees|bpm|/))",
             re.IGNORECASE,
         ),
-        only_if=("age", "turn", "lived to", "died at", "passed"),
+        only_if=("age", "turn", "lived to", "died at", "passed", " of", "approaching", "pushing"),
     ),
     # "93 F", "93F with chest pain", "a 102 M": at the head of a note or after an article
     Rule(

@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from deid import checksums
+from deid import checksums, phrases
 from deid.lexicon import CLINICAL, CLOSED, flags
 from deid.note import LOOSER, Note, watch
 from deid.recognizers.common import ClinicalRecognizer, Rule, apply_rules
@@ -90,6 +90,7 @@ _ACCOUNT = (
     r"|(?:ems[ \t])?run(?=[ \t]?#)|rx(?=[ \t](?:#|no|num))|(?:encounter|visit|invoice|claim|order|requisition|specimen|sample|case|episode|admission|reference|receipt|bill|statement|check|path(?:ology)?|exam|referral|confirmation|tracking|ticket)"
     r"(?=[ \t]{0,2}(?:#|no\b\.?|num|id\b|identif))|contact[ \t]serial|routing(?=[ \t](?:#|num))|credit[ \t]card|card(?=[ \t](?:#|num))|iban"
 )
+LOOSER[r"(?=[ \t]{0,2}(?:#|no\b\.?|num|id\b|identif))"] = r"[ \t]{0,2}(?:#|no|num[a-z]{0,3}|id[a-z]{0,8})"
 _LICENSE = (
     r"npi|dea|upin|(?:state[ \t]|medical[ \t]|nursing[ \t]|pharmacy[ \t]|driver'?s?'?[ \t]|drivers[ \t]|dr\.[ \t])?(?:licen[sc]e|lic)\b\.?|dl(?=[ \t]?[#:])|passport|certificate|certification(?=[ \t](?:#|no|num))"
     r"|(?:board|birth|death)[ \t]certificate|visa(?=[ \t](?:#|no|num))|alien[ \t]registration|green[ \t]card|tax(?:payer)?[ \t]id|ein(?=[ \t]?[:#])|cds[ \t]registration|registration(?=[ \t](?:#|no|num))|permit"
@@ -105,11 +106,39 @@ _OTHER = (
 )
 
 REFERENCE = re.compile(
-    r"(?:pmid|pmc|nct|doi|icd|cpt|snomed|sctid|loinc|rxnorm|rxcui|ndc|isbn|issn|clinicaltrials|cui)\b[a-z \t:#.()-]{0,14}$",
+    r"(?:pmid|pmc|nct|doi|icd(?:-?(?:9|10|11)(?:-?cm|-?pcs)?)?|cpt|hcpcs|drg|snomed|sctid|loinc|rxnorm|rxcui|ndc|isbn|issn|clinicaltrials|cui)\b[a-z \t:#.()-]{0,14}(?:\b[A-Z]?\d[\w.-]{2,8},[ ]?){0,3}$",
     re.IGNORECASE,
 )
 
 _IN_WORDS = r"no\b\.?|number|num\b|nbr\b|#|id\b|ref(?:erence)?\b\.?|serial|lot(?:[ \t](?:no\.?|number))?|tag|badge|voucher|(?:arm|wrist)band|bracelet|label(?:led|ed)?|sticker|docket|booking|ticket|card|reads|says|labell?ed|invoice|claim|REF"
+
+
+# Of proteins and genes, "C282Y/H63D"; a grade of four letters, "M1E0S1T0".
+_ALLELE = re.compile(r"(?:HLA-?)?[A-Z]{1,4}\d{0,2}[A-Z]?\d{0,2}\*\d{1,3}(?![\w*])")  # "UGT1A1*28", "DRB1*15"
+_VARIANT = re.compile(r"(?:[ACDEFGHIKLMNPQRSTVWY]\d{1,5}[ACDEFGHIKLMNPQRSTVWYX]/?){1,3}|(?:[A-Z]\d){3,5}")
+
+
+def _values(match: re.Match[str]) -> bool:
+    """Whether groups of digits are readings or doses in turn: "eGFR 51-54-49", "Prednisone 40-30-20-10"."""
+    groups = re.findall(r"\d+", match["v"])
+    if max(map(len, groups)) <= 2 and not _WORD_IN_FRONT.match(match["v"]):
+        return True
+    if max(map(len, groups)) > 3:
+        return False
+    before = _WORD_IN_FRONT.match(match["v"]) or _WORD_BEFORE.search(
+        match.string, max(0, match.start() - 24), match.start("v")
+    )
+    if before is None:
+        return False
+    word = before[1]
+    return bool(flags(word) & CLINICAL) or word.lower() in phrases.tokens("abbreviations") or word.lower() in _READINGS
+
+
+_WORD_BEFORE = re.compile(r"([A-Za-z]{2,24})[ \t]$")
+_WORD_IN_FRONT = re.compile(r"([A-Z]{2,8})[ -]")
+_READINGS = frozenset(
+    "uo tsb asq hr rr no flow egfr gfr trop troponin weight weights sugars sugar fsbs bgs glucose readings pressures sats temps tapering taper ranging ran".split()
+)
 
 
 def _mixed(match: re.Match[str]) -> bool:
@@ -120,6 +149,8 @@ def _mixed(match: re.Match[str]) -> bool:
         value,
     ):
         return bool(re.fullmatch(r"[A-Z]\d{2,3}[A-Z]\d{2,3}[A-Z]?\d{0,3}", value)) and len(value) >= 6
+    if _VARIANT.fullmatch(value):
+        return False
     return not REFERENCE.search(match.string[max(0, match.start() - 24) : match.start()])
 
 
@@ -133,16 +164,25 @@ RULES = (
             rf"(?<![A-Za-z])(?:{_IN_WORDS})[ \t]{{0,2}}(?:(?:is|was|reads?|shows?|marked|stamped|[:#=~-])[ \t]{{0,2}}){{0,2}}(?P<v>{_CODE})(?![\w])",
             re.IGNORECASE,
         ),
-        check=lambda m: sum(c.isdigit() for c in m["v"]) >= (3 if len(m["v"]) < 9 else 4) and _plain(m) and not REFERENCE.search(m.string[max(0, m.start() - 24) : m.start()]),
+        check=lambda m: sum(c.isdigit() for c in m["v"]) >= (3 if len(m["v"]) < 9 else 4) and _plain(m) and not (" " in m["v"] and _DOSES_NEXT.match(m.string, m.end("v"))) and not REFERENCE.search(m.string[max(0, m.start() - 24) : m.start()]),
     ),
     # Codes that announce themselves: capitals and four digits or more ("GARC800101HD", "22-CV-01984"), three groups of
     # digits ("2310-998-114"), or four by four ("1234 5678 9012").
     Rule("mixed", "OTHER_ID", 0.5, re.compile(r"(?<![\w.-])(?P<v>(?=[A-Z0-9/-]{0,14}[A-Z])(?=(?:[A-Z/-]*\d){4})[A-Z0-9]+(?:[-/][A-Z0-9]+){0,5})(?![\w%])(?!\.\d)"), check=lambda m: _mixed(m)),
-    Rule("digit_groups", "OTHER_ID", 0.5, re.compile(r"(?<![\w./+-])(?P<v>\d{1,6}(?:-\d{1,8}){2,5})(?![\w/%-])(?!\.\d)"), check=lambda m: not REFERENCE.search(m.string[max(0, m.start() - 24) : m.start()]) and sum(c.isdigit() for c in m["v"]) >= 7 and _plain(m)),
+    Rule("digit_groups", "OTHER_ID", 0.5, re.compile(r"(?<![\w./+-])(?P<v>\d{1,6}(?:-\d{1,8}){2,5})(?![\w/%-])(?!\.\d)"), check=lambda m: not REFERENCE.search(m.string[max(0, m.start() - 24) : m.start()]) and sum(c.isdigit() for c in m["v"]) >= 7 and _plain(m) and not _values(m)),
     Rule("digit_quads", "OTHER_ID", 0.5, re.compile(r"(?<![\w./+-])(?P<v>\d{4}(?:[ -]\d{4}){2,4})(?![\w/%-])(?!\.\d)")),
     Rule("initials_and_job", "OTHER_ID", 0.8, re.compile(r"(?:^|\n|\.[ ])[ \t]{0,4}(?P<v>[A-Z]{2,3}[/:][A-Z]{2,4}[ \t]\d{4,9})[ \t]*(?=\n|$)")),
     Rule("initials_stamp", "OTHER_ID", 0.7, re.compile(r"(?:^|\n)[ \t]{0,4}(?P<v>[A-Z]{2,3})(?=[ \t]\d{1,2}/\d{1,2}(?:/\d{2,4})?[ \t]\d{1,2}:?\d{2}\b)")),
     Rule("crew", "VEHICLE", 0.7, re.compile(r"(?<![\w-])(?P<v>(?:Medic|Engine|Ladder|Squad|Ambulance|Air[ ]?Evac|Life[ ]?Flight|Med[ ]?Evac|MedFlight|AirLife)[ -]?#?\d{1,4})(?![\w.-]?\d)")),
+    # "Hearing aids: tag nos. L 22-88190, R 22-88191"
+    Rule("tags_by_side", "DEVICE", 0.8, re.compile(r"\b(?:tags?|serials?|s/n|sn)[ ]?(?:nos?\.?|numbers?|#s?)?:?[ ](?P<v>(?:L|R|left|right)[ :]{1,2}[\w-]{4,14}(?:[,;]?[ ](?:and[ ]|& )?(?:L|R|left|right)[ :]{1,2}[\w-]{4,14})?)(?![\w-])", re.IGNORECASE), check=lambda m: sum(c.isdigit() for c in m["v"]) >= 4, only_if=("tag", "serial", "s/n", "sn")),
+    # "Delta 118820934-01", "Donor line 1117-0438"
+    Rule("long_dashed", "OTHER_ID", 0.5, re.compile(r"(?<![\w./+-])(?P<v>\d{7,12}-\d{1,3})(?![\w/%-])(?!\.\d)")),
+    Rule("four_four", "OTHER_ID", 0.5, re.compile(r"(?<![\w./+-])(?P<v>\d{4}-\d{4})(?![\w/%-])(?!\.\d)(?![ ]?(?:mg|ml|mL|mcg|units?|k?cal|g\b|cc|h\b|hrs?))"), check=lambda m: not all(n.endswith(("0", "5")) or n[:2] in ("19", "20") or (int(n[:2]) < 24 and int(n[2:]) < 60) for n in m["v"].split("-"))),
+    Rule("card_ending", "ACCOUNT", 0.8, re.compile(r"\b(?:card|account|acct|stipend)[ ](?:\w+[ ])?(?:ending|ends)(?:[ ](?:in|with))?[ ](?P<v>\d{3,6})\b", re.IGNORECASE), only_if=("ending", "ends")),
+    Rule("plan_spaced", "HEALTH_PLAN", 0.8, re.compile(r"\b(?:policy|member|plan|subscriber|insurance|group|id)(?:[ ](?:no\.?|number|#|id))?[ :#]{1,3}(?P<v>[A-Z]{2,4}-[A-Z]{2,5}[ ]\d{3,6}(?:-\d{2,6})?)(?![\w-])", re.IGNORECASE)),
+    Rule("mrn_ending", "MRN", 0.85, re.compile(r"\b(?:mrn|chart|record)[ ](?:number[ ])?(?:that[ ])?(?:ending|ends)(?:[ ](?:in|with))?[ ](?P<v>\d{2,6})\b", re.IGNORECASE), only_if=("ending", "ends")),
+    Rule("site_number", "OTHER_ID", 0.7, re.compile(r"\b(?:protocol|study)\b[^\n.;]{0,40}?\bsite[ ](?:no\.?[ ]|#)?(?P<v>\d{2,4})\b", re.IGNORECASE), only_if=("site",)),
     Rule("tail", "VEHICLE", 0.85, re.compile(r"\btail(?:[ \t](?:number|no\.?|#))?[ \t:#]{1,3}(?P<v>N\d{1,5}[A-Z]{0,2})\b", re.IGNORECASE), only_if=("tail",)),
     Rule("plate_word", "VEHICLE", 0.8, re.compile(r"\bplates?[ \t]{1,2}(?P<v>(?=[A-Z]{0,4}[ -]?\d)[A-Z0-9]{1,4}[ -]?[A-Z0-9]{2,6})\b"), only_if=("plate",)),
     # Initials of who dictated, typed or witnessed.
@@ -299,7 +339,7 @@ RULES = (
     ),
     # "E100022001", "MR115875": up to three letters and six digits or more is the key of some record.
     Rule("lettered_number", "OTHER_ID", 0.5, re.compile(r"(?<![\w.-])(?P<v>[A-Za-z]{1,3}\d{6,12}[A-Za-z]?)(?![\w-])(?!\.\d)"),
-         check=lambda m: not m["v"].lower().startswith(("nct", "pmc", "cui")) and not REFERENCE.search(m.string[max(0, m.start() - 24) : m.start()])),
+         check=lambda m: not m["v"].lower().startswith(("nct", "pmc", "cui", "rs")) and not REFERENCE.search(m.string[max(0, m.start() - 24) : m.start()])),
     Rule(
         "payer_number",
         "HEALTH_PLAN",
@@ -317,7 +357,7 @@ RULES = (
     Rule("user_word", "USERNAME", 0.85, re.compile(r"\buser[ \t](?P<v>[a-z][a-z._-]{1,20}\d{1,5})\b"), only_if=("user ",)),
     # Initials at the end of a line: "--fmd", "closing encounter. /lla", and "JCG:HF" behind the date of transcription.
     Rule("signing_initials", "OTHER_ID", 0.75, re.compile(r"(?:--|(?<![\w])/)[ \t]?(?P<v>[a-z]{2,3}|[A-Z]{2,3})[ \t]*(?=\n|$)")),
-    Rule("marks_after_date", "OTHER_ID", 0.8, re.compile(r"(?<=\d)[ \t]{1,3}(?P<v>[A-Z]{2,4}[/:][A-Za-z]{2,4})(?=[ \t]|\n|$)")),
+    Rule("marks_after_date", "OTHER_ID", 0.8, re.compile(r"(?<=\d)[ \t]{1,3}(?P<v>[A-Z]{2,4}[/:](?!mL|dL|hr|min|kg|HPF|LPF)[A-Za-z]{2,4})(?=[ \t]|\n|$)")),
     Rule(
         "uuid",
         "OTHER_ID",
@@ -376,7 +416,7 @@ RULES = (
         "OTHER_ID",
         0.82,
         re.compile(
-            rf"(?<![\w-])(?P<v>(?:(?:Trauma|Unknown|Doe|TRAUMA|UNKNOWN|DOE),?[ \t])?(?:{_SPELLING}|(?<=TRAUMA )[A-Z]{{4,8}})[- ](?:{_SPELLING}(?:[- ]\d{{1,4}})?|\d{{1,4}}|(?:One|Two|Three|Four|Five|Six|Seven|Eight|Nine|Ten|Zero)\b))(?![\w-])",
+            rf"(?<![\w-])(?P<v>(?:(?:Trauma|Unknown|Doe|TRAUMA|UNKNOWN|DOE),?[ \t])?(?:{_SPELLING}|(?<=TRAUMA )[A-Z]{{4,8}})[- ](?:{_SPELLING}(?:[- ]\d{{1,4}})?|\d{{2,4}}|(?<=[ ])\d|(?:One|Two|Three|Four|Five|Six|Seven|Eight|Nine|Ten|Zero)\b))(?![\w-])",
         ),
         check=lambda m: "-" in m["v"] or (" " in m["v"].strip() and m["v"].split()[0].strip(",") in ("Trauma", "Unknown", "Doe", "TRAUMA", "UNKNOWN", "DOE")),
     ),
@@ -388,7 +428,7 @@ RULES = (
         "OTHER_ID",
         0.7,
         re.compile(r"(?<![\w*~-])(?P<v>(?=[A-Z0-9]{0,10}[*~]?[A-Z0-9]{0,6}\d)[A-Z0-9]{1,12}(?:[*~][A-Z0-9]{1,14}){1,4}|[A-Z]{1,3}\d{2}:\d{3,8}(?:-[A-Z0-9]{1,3})?|\d{2}:[A-Z]{1,3}\d{5,9})(?![\w*~-])"),
-        check=lambda m: sum(c.isdigit() for c in m["v"]) >= 3 and any(c.isalpha() for c in m["v"]),
+        check=lambda m: not _ALLELE.match(m["v"]) and sum(c.isdigit() for c in m["v"]) >= 3 and any(c.isalpha() for c in m["v"]),
     ),
     # "HC 55-20-19", "4471-0092-03": groups of digits that are no date and no telephone.
     Rule(
@@ -397,6 +437,7 @@ RULES = (
         0.5,
         re.compile(r"(?<![\w./-])(?P<v>(?:(?!(?:SSN|SS|NDC|DOB|DOA|DOD|PH|FAX|TEL|MRN|ID|NO|CPT|ICD|LMP|EDC|EDD)\b)(?:[A-Z]{2,4}-)?[A-Z]{1,4}[ -])?\d{2,6}(?:-\d{2,6}){2,4}(?:-?[A-Z]{1,2})?)(?![\w/-])(?!\.\d)"),
         check=lambda m: not _DOSES_NEXT.match(m.string, m.end("v"))
+        and not _values(m)
         and not REFERENCE.search(m.string[max(0, m.start() - 24) : m.start()] + m["v"][:4].rstrip("0123456789")),
     ),
     # "P 4410 8827 K", "9912 88 AX 7"
@@ -416,8 +457,8 @@ RULES = (
     # "J.R.", "A.C.": a person's initials, unless they shorten something known.
     Rule("dotted_initials", "OTHER_ID", 0.5, re.compile(r"(?<![\w.'])(?P<v>[A-Z]\.[ ]?[A-Z]\.(?:[ ]?[A-Z]\.)?)(?![\w'])(?![ ]?[A-Z][a-z])"), check=lambda m: m["v"].replace(".", "").replace(" ", "").lower() not in _DOTTED),
     Rule("relation_initial", "OTHER_ID", 0.7, re.compile(r"\b(?:son|daughter|wife|husband|mother|father|brother|sister|friend|partner|roommate|neighbor|patient|pt|client|peer|boyfriend|girlfriend)[ ](?P<v>[A-Z]\.(?:[ ]?[A-Z]\.)?)(?=[ ](?:[a-z]|$)|[,;)\n])")),
-    Rule("witness_initials", "OTHER_ID", 0.7, re.compile(r"\b(?i:wast(?:e|ed|age)|witness(?:ed)?|dual[ ](?:sign|check|verif)\w*|double[- ]check\w*|co-?sign\w*|second[ ]RN|2nd[ ]RN|verified)\b[^\n.;]{0,24}?[ :](?P<v>[A-Z]{2,3}(?:[ ]?/[ ]?[A-Z]{2,3})?)(?![\w-])"), check=lambda m: not any(w.strip().lower() in ABBREVIATIONS for w in m["v"].split("/"))),
-    Rule("by_small_initials", "OTHER_ID", 0.6, re.compile(r"\b(?:[Bb]y|[Ss]ent by|[Pp]er|[Ii]nit(?:ials)?:?)[ ](?P<v>[a-z]{2,3})(?=[ ]*(?:\n|$|[01]\d[0-5]\d\b|2[0-3][0-5]\d\b|[.;]))"), check=lambda m: not flags(m["v"]) and m["v"] not in ABBREVIATIONS and m["v"] not in CLOSED),
+    Rule("witness_initials", "OTHER_ID", 0.7, re.compile(r"\b(?i:wast(?:e|ed|age)|witness(?:ed)?|dual[ ](?:sign|check|verif)\w*|double[- ]check\w*|co-?sign\w*|second[ ]RN|2nd[ ]RN|verified)\b[^\n.;]{0,24}?[ :](?P<v>[A-Z]{2,3}(?:[ ]?/[ ]?[A-Z]{2,3})?)(?![\w-])"), check=lambda m: m["v"] != "BY" and not any(w.strip().lower() in ABBREVIATIONS for w in m["v"].split("/"))),
+    Rule("by_small_initials", "OTHER_ID", 0.6, re.compile(r"\b(?:[Bb]y|[Ss]ent by|[Pp]er|d/w|[Ii]nit(?:ials)?:?)[ ](?P<v>[a-z]{2,3})(?=[ ]*(?:\n|$|[01]\d[0-5]\d\b|2[0-3][0-5]\d\b|[.;]))"), check=lambda m: not flags(m["v"]) and m["v"] not in ABBREVIATIONS and m["v"] not in CLOSED),
     # "peer RS", "Resident AB"; "m.o. / y.y."; "moh/sb" behind the times of dictation
     Rule("peer_initials", "OTHER_ID", 0.6, re.compile(r"\b(?:[Pp]eer|[Rr]esident|[Rr]oommate|[Cc]lient|[Ss]tudent|[Mm]ember|[Pp]articipant|[Ss]itter|[Aa]ide|[Tt]ech|[Aa]nesthesia)[ ](?P<v>[A-Z]{2,3})(?![\w-])"), check=lambda m: m["v"].lower() not in ABBREVIATIONS and not flags(m["v"]) & CLINICAL),
     Rule("small_dotted", "OTHER_ID", 0.5, re.compile(r"(?<![\w.])(?P<v>[a-z]\.[a-z]\.)(?![\w])"), check=lambda m: m["v"].replace(".", "") not in _DOTTED),
@@ -467,6 +508,8 @@ RULES = (
 
 # "CLR" at the end of an entry, "| RV" in the last cell of a row, "CLR = Christine L. Rasmussen" in the legend.
 _ENTRY_END = watch(re.compile(r"(?:[.;][ ]|\|[ ]|[ ]{2,})(?P<v>[A-Z]{2,3})(?=[ \t]*\|?[ \t]*(?:\n|\Z))"))
+# The last word of a note: "precautions reviewed. pd", "DH/pa" on a line of its own.
+_LAST = watch(re.compile(r"(?P<gap>[.)][ ]|[ ]{2,}|\n[ \t]*)(?P<v>[A-Z]{2,3}(?:/[a-z]{2,3})?|[a-z]{2,3})[ \t]*\Z"))
 _LEGEND = watch(re.compile(r"(?<![\w-])(?P<v>[A-Z]{2,4})[ ]?[=:][ ]?(?P<n>[A-Z][a-z]+[ ](?:[A-Z]\.?[ ])?[A-Z][a-z]+)"))
 _CAPITALS = watch(re.compile(r"(?<![\w-])[A-Z]{2,4}(?![\w-])"))
 
@@ -483,6 +526,13 @@ def _initials(note: Note) -> Iterator[Span]:
     for match in ends:
         if counts[match["v"]] > 1 or not flags(match["v"]):
             yield Span(*match.span("v"), "OTHER_ID", 0.6, "codes.entry_initials")
+    for match in note.finditer(_LAST):
+        low = match["v"].split("/")[0].lower()
+        apart = not match["gap"].startswith((".", ")"))
+        if low in CLOSED or low in phrases.tokens("abbreviations"):
+            continue
+        if "/" in match["v"] or not flags(low) & (CLINICAL if apart else ~0):
+            yield Span(*match.span("v"), "OTHER_ID", 0.6, "codes.last_initials")
     if known:
         for match in note.finditer(_CAPITALS):
             if match.group() in known:

@@ -44,15 +44,23 @@ class Rule:
 
 def apply_rules(prefix: str, rules: Iterable[Rule], note: Note) -> Iterator[Span]:
     """Run rules over a note."""
-    silent = note.silent
+    where = note.where
     for rule in rules:
-        if id(rule.pattern) in silent or (rule.only_if and not any(word in note.lowered for word in rule.only_if)):
+        if id(rule.pattern) not in where or (rule.only_if and not any(word in note.lowered for word in rule.only_if)):
             continue
-        for match in rule.pattern.finditer(note.text):
+        for match in note.finditer(rule.pattern):
             if rule.check is None or rule.check(match):
                 start, end = match.span(rule.group)
                 if start < end:
                     yield Span(start, end, rule.identifier, rule.score, f"{prefix}.{rule.name}")
+
+
+CAPITAL = re.compile(UPPER)
+
+
+def has_few_capitals(text: str) -> bool:
+    """A note typed in lower case: fewer than one capital in 50 characters."""
+    return len(CAPITAL.findall(text)) * 50 < len(text)
 
 
 Find = Callable[[Note], Iterable[Span]]

@@ -46,13 +46,13 @@ _UNITS = re.compile(
     r"|strength|motor|murmur|systolic|diastolic|holosystolic|sem\b|points?|pain|scale|score|out of|of\b|positive|negative"
     r"|hours?|hrs?|days?|weeks?|wks?|months?|mos?\b|years?|yrs?|minutes?|mins?|seconds?|percent|%|degrees?|inch|fr\b"
     r"|french|gauge|ga\b|vessels?|cores?|nodes?|lymph|bottles?|blood culture|sets?\b|cultures?|swabs?|specimens?|samples?|doses?\b|tabs?\b|pillow|beats|loops?|leads?\b|limbs?|quadrants?|visits?\b|sessions?|margins?|ratio|intensity|power|bilateral|throughout|reflex"
-    r"|inattentive|hyperactive|items?\b|features?|criteria|in (?:the )?(?:all|both|bilateral|upper|lower|right|left|proximal|distal|extremit)|breaths?|bpm|mmhg|people|persons?|patients?|per\b|cranial|nerves\b|N\.?S\b|normal saline|plates\b|cups?\b|tsp|tbsp|headache|ache\b|cramp|discomfort|/)",
+    r"|inattentive|hyperactive|items?\b|features?|criteria|in (?:the )?(?:all|both|bilateral|upper|lower|right|left|proximal|distal|extremit)|breaths?|bpm|mmhg|people|persons?|patients?|per\b(?=[ ](?:day|week|month|hour|min|hpf|lpf|m[lL]|kg|dose|arm|side))|cranial|nerves\b|N\.?S\b|normal saline|plates\b|cups?\b|tsp|tbsp|headache|ache\b|cramp|discomfort|HA\b|dyspn|naus|itch|fatigue|anxi|craving|sob\b|exertion|borg|sirs|views?\b|meals|hla\b|bpp\b|match|loops|rom\b|dtrs?\b|beats|pulses?\b|pitting|edema|kicks|pills|attempts?|trials?|correct|/)",
     re.IGNORECASE,
 )
 _STRENGTH_BEFORE = re.compile(
     r"(?:strength|motor|murmur|grade|pain|scale|score|scored|rated?|rating|power|apgars?|pulses?|reflexes|bp|pressure"
     r"|ratio|dose|visual acuity|acuity|vision|gcs|phq|gad|mmse|moca|level|intensity|sats?|stage|mini|ratings?|rr|hr|temp"
-    r"|muscle|extension|flexion|grip|deltoids?|biceps|triceps)"
+    r"|muscle|extension|flexion|grip|deltoids?|biceps|triceps|rpe|borg|vas|nrs|severity|anxiety|fatigue|nausea|itch|mood|dyspnea|suds|cpap|bipap|ps|peep|lille|maddrey|ros|tanner|mallampati|lns?|slns?|neg x)"
     r"[ \t]{0,2}(?:is|was|of|at|to|:|=|are|were|about|approximately|from|bilaterally|now|the|a|today|currently)?"
     r"[ \t]{0,2}(?:at|a|of|to|an?)?[ \t]{0,2}$",
     re.IGNORECASE,
@@ -63,12 +63,16 @@ _CUE_BEFORE = re.compile(
     r"|effective|ending|prior to|around|circa|early|late|mid|surgery|labs?|echo|ct|mri|cxr|ekg|ecg|x-?ray|note|of|returns?"
     r"|culture[sd]?|drawn|collected|received|signed|edited|updated|reviewed|scheduled|appt|appointment|follow-?up|f/u"
     r"|mon|tue|tues|wed|thu|thur|thurs|fri|sat|sun|(?:mon|tues|wednes|thurs|fri|satur|sun)day|pod ?#? ?\d|hd ?#? ?\d"
-    r"|dos|doa|dod|lnmp|edc|edd|diary|again|fitted|fit|casted|needlestick|injury|accident|mvc|fall|exposure|dd|dt|td|this|next|placed|removed|inserted|completed|filled|refilled|given|done|performed|taken|out|rhogam|vaccine|flu|tdap|shot|booster|changed|level|stopped|ended|ends|off|rtc|recheck|repeat|corrected|amended|addended|confirmed|dose|(?:moved|rescheduled|postponed|changed|pushed|delayed|extended) to)"
+    r"|dos|doa|dod|lnmp|edc|edd|diary|again|fitted|fit|casted|needlestick|injury|accident|mvc|fall|exposure|dd|dt|td|this|next|placed|removed|inserted|completed|filled|refilled|given|done|performed|taken|out|rhogam|vaccine|flu|tdap|shot|booster|changed|level|stopped|ended|ends|off|delivered|(?:last|to)night|morning|today|yesterday|rtc|recheck|repeat|corrected|amended|addended|confirmed|dose|(?:moved|rescheduled|postponed|changed|pushed|delayed|extended) to)"
     r"[ \t]{0,2}[:,;(]{0,2}|\b[dt]:|\bdate[a-z ]{0,20}:|[(\[])[ \t]{0,2}$",
     re.IGNORECASE,
 )
 # "Pain 6/10, down from 8/10"
-_PAIN_BEFORE = re.compile(r"\bpain\b|\d/10\b|\d/5\b", re.IGNORECASE)
+_PAIN_BEFORE = re.compile(
+    r"\bpain\b|\d/10\b|\d/5\b|\b(?:rpe|borg|vas|nrs|dyspnea|headache|HA|nausea|mood|anxiety|craving|severity|sets)\b",
+    re.IGNORECASE,
+)
+_PAIN_AFTER = re.compile(r"[ \t,;]{1,2}(?:down|up|now|after|at rest|with activity|\d/10\b)", re.IGNORECASE)
 _CLOCK_AFTER = re.compile(r"[ ](?:[ap]\.?m\b|[AP]M\b|\d{1,2}:\d\d|(?:[01]\d|2[0-3])[0-5]\d\b)")
 # "lithium level 4/14": no scale has fourteen steps.
 _SCALES = frozenset((2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 20, 21, 24, 25, 27, 28, 30))
@@ -76,7 +80,7 @@ _SECOND = re.compile(r"/(\d{1,2})")
 _LINE_START = re.compile(r"(?:^|\n)[ \t]{0,4}(?:[-*•][ \t]{0,2})?$")
 # "4/22", "9/17": no scale and hardly a count has so many steps.
 _COUNT_BEFORE = re.compile(
-    r"\b(?:nodes?|lymph|cores?|margins?|items?|score[ds]?|questions?|positive|involving|in|of|bp|pressure|vision|acuity|ratio)[ \t]{0,2}[:(]?[ \t]{0,2}$",
+    r"\b(?:nodes?|lymph|cores?|margins?|items?|score[ds]?|questions?|positive|involving|in|of|bp|pressure|vision|acuity|ratio|mdq|ishihara|audit|ciwa|epds|gds|slums|rbans|scared|chart|ros|segments|trs|n[0-3][a-c]?)[ \t]{0,2}[:(]?[ \t]{0,2}$",
     re.IGNORECASE,
 )
 _STARTED = re.compile(
@@ -84,7 +88,7 @@ _STARTED = re.compile(
     re.IGNORECASE,
 )
 _LIST_BEFORE = re.compile(
-    r"\d{1,2}/\d{1,2}(?:/\d{2,4})?[ \t]{0,2}(?:,|-|and|&|to|through|thru|or)[ \t]{0,2}$", re.IGNORECASE
+    r"(?<!\d)\d{1,2}/(\d{1,2})(?:/\d{2,4})?[ \t]{0,2}(?:,|-|and|&|to|through|thru|or)[ \t]{0,2}$", re.IGNORECASE
 )
 
 
@@ -95,11 +99,13 @@ def _partial_numeric(match: re.Match[str]) -> bool:
     before = text[max(0, start - 40) : start]
     if _STRENGTH_BEFORE.search(before) and int(_SECOND.findall(match["v"])[-1]) in _SCALES:
         return False
-    if match["v"].endswith(("/5", "/10")) and _PAIN_BEFORE.search(before):
+    if match["v"].endswith(("/5", "/10")) and (_PAIN_BEFORE.search(before) or _PAIN_AFTER.match(text, end)):
         return False
-    if _CUE_BEFORE.search(before) or _CLOCK_AFTER.match(text, end) or _LIST_BEFORE.search(before):
-        return True
     a, b = int(match["v"].split("/")[0]), int(_SECOND.findall(match["v"])[-1])
+    if (others := _LIST_BEFORE.search(before)) and int(others[1]) == b and b in _SCALES:
+        return False  # "reflexes 2/4, 3/4, 1/4"
+    if others or _CUE_BEFORE.search(before) or _CLOCK_AFTER.match(text, end):
+        return True
     if b > 12 and b not in _SCALES and not _COUNT_BEFORE.search(before):
         return True
     if a > 5 and b not in (5, 10) and _STARTED.search(before):
@@ -186,13 +192,26 @@ RULES = (
         "partial_numeric",
         "DATE",
         0.7,
-        _re(rf"(?<![\w/.%+-])(?<![^\d.]\d[ ])(?P<v>{_MM}/{_DAY}(?:[ \t]?-[ \t]?(?:{_MM}/)?{_DAY})?)(?![\w/%+])(?!\.\d)(?!-\d)"),
+        _re(rf"(?<![\w/.%+-])(?<![^\dDd.]\d[ ])(?P<v>{_MM}/{_DAY}(?:[ \t]?-[ \t]?(?:{_MM}/)?{_DAY})?)(?![\w/%+])(?!\.\d)(?!-\d)"),
         check=_partial_numeric,
     ),
     Rule("partial_dashed", "DATE", 0.6, _re(
         rf"\b(?:on|since|dated|date|visit|admitted|discharged|seen)(?:[ \t]|:[ \t]?){{1,3}}(?P<v>{_MM}-{_DAY})"
         r"(?![\w/%+-])(?!\.\d)"),
         check=lambda m: not _UNITS.match(m.string, m.end("v"))),
+    # "BCx 4/4 from 7-4; 7-6 ngtd", "F/u: Dr. Lamphier 3-5;", "OT eval 11-26."
+    Rule("dashed_ends", "DATE", 0.6, _re(
+        rf"\b(?:from|starts?|starting|started|eval|f/u|due|until|thru|through|by|after|before|seen|repeat|since|on|dos|ct|mri|cxr|echo|path|(?:dr|mr|mrs|ms)\.?[ ][a-z'-]{{3,16}}|\d{{1,2}}-\d{{1,2}};)[ :]{{1,2}}(?P<v>{_MM}-{_DAY})(?=[ ]?[.;,)\n]|[ ](?:ngtd|neg|pos|show)|$)(?!\.\d)"),
+        check=lambda m: int(m["v"].split("-")[1]) > 0),
+    Rule("month_of_labs", "DATE", 0.55, _re(r"\b(?P<v>jan|feb|apr|aug|sept|oct|nov|dec)(?=[ ](?:labs?|visit|appt|note|echo|ct|mri|clinic|draw|results?|numbers)\b)", 0)),
+    # "Kt/V 1.46 (05-02)"
+    Rule("dashed_in_brackets", "DATE", 0.6, _re(r"\((?P<v>0[1-9]-[0-3]\d|1[0-2]-0[1-9])\)")),
+    # "left AMA in may;"
+    Rule("month_small", "DATE", 0.6, _re(r"\b(?:in|since|last|until|this)[ ](?P<v>january|february|march|april|may|june|july|august|september|october|november|december)(?=[ ]?(?:[;,.)\n]|$))", 0)),
+    # "the second night of Passover", "the feast of the Assumption"
+    Rule("feast", "DATE", 0.85, _re(
+        r"\b(?P<v>(?:the[ ])?(?:[Ff]east|[Vv]igil|[Ee]ve)[ ]of[ ](?:the[ ]|St\.?[ ]|Saint[ ]|Our[ ])?[A-Z][a-z]{2,14}(?:[ ][A-Z][a-z]{2,14})?"
+        r"|the[ ](?:first|second|third|fourth|fifth|sixth|seventh|eighth|last)[ ](?:night|day|week|Sunday)[ ]of[ ](?:Passover|Hanukkah|Chanukah|Sukkot|Ramadan|Advent|Lent|Easter|Christmas|Diwali|Purim|Tet)(?:,?[ ](?:19|20)\d\d)?)\b", 0)),
     # "MRI 10-12: no bleed"
     Rule("study_dashed", "DATE", 0.6, _re(
         rf"\b(?:mri|ct|cta|cxr|x-?ray|echo|tte|tee|us|ekg|ecg|eeg|labs?|cultures?|biopsy|path|note|visit|clinic|pet|dexa)[ \t](?P<v>{_MM}-{_DAY})(?=[ \t]?:|[ \t](?:show|w/|with|neg|pos|no\b))")),
@@ -285,7 +304,7 @@ RULES = (
     Rule("in_short_year", "DATE", 0.9, _re(rf"(?<![A-Za-z])(?P<v>{_MONTH}\.?[ \t](?:the[ \t])?{_DAY}{_ORDINAL}?(?:-ish)?,?[ \t](?:in[ \t]|of[ \t])?'\d\d)(?!\d)")),
     # "Wed - staff meeting", "until Mon": an abbreviated weekday that stands in no list of days.
     Rule("weekday_abbreviated", "DATE", 0.55, _re(
-        r"(?<![\w/&,-])(?<!, )(?<!and )(?<!every )(?P<v>(?:Mon|Tues?|Weds?|Thurs?|Thu|Fri)\b(?:[ \t](?:night|morning|afternoon|evening|eve|noon)\b)?)\.?(?![\w/&'-])(?!,[ \t]?(?:and[ \t])?(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun))(?![ \t](?:and|through|thru|to|-)[ \t](?:[A-Z]|\d))", 0)),
+        r"(?<![\w/&,-])(?<!, )(?<!and )(?<!every )(?P<v>(?:Mon|Tues?|Weds?|Thurs?|Thu|Fri)\b(?:[ \t](?:night|morning|afternoon|evening|eve|noon)\b)?)\.?(?![\w/&'-])(?!,[ \t]?(?:and[ \t])?(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun))(?![ \t](?:and|through|thru|to|-)[ \t](?:[A-Z]|\d))(?![ ](?:Mon|Tue|Wed|Thu|Fri|Sat|Sun))(?<!(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[ ]...)", 0)),
     # "spring 2019", "the fall of 2020"
     Rule("season", "DATE", 0.8, _re(rf"\b(?P<v>(?:(?:early|late|mid)[ \t-])?(?:spring|summer|fall|autumn|winter)[ \t](?:of[ \t])?(?:{_YEAR4}|'\d\d))(?!\d)")),
     Rule("spaced", "DATE", 0.8, _re(rf"(?<![\d.,/-])(?<!\d[ ])(?P<v>(?:{_MM}[ ]{_DAY}|{_DAY}[ ]{_MM})[ ](?:19|20)\d\d)(?![\d./-])(?![ ]\d)")),
@@ -313,7 +332,7 @@ RULES = (
         r"|Halloween|Memorial[ \t]Day|Labor[ \t]Day|Independence[ \t]Day|(?:the[ \t])?Fourth[ \t]of[ \t]July|4th[ \t]of[ \t]July|Valentine'?s?(?:'s)?[ \t]Day"
         r"|Veterans'?[ \t]Day|Columbus[ \t]Day|Presidents'?[ \t]Day|Mother'?s[ \t]Day|Father'?s[ \t]Day|St\.?[ \t]Patrick'?s[ \t]Day"
         r"|Passover|Hanukkah|Chanukah|Kwanzaa|Juneteenth|Cinco[ \t]de[ \t]Mayo|Yom[ \t]Kippur|Rosh[ \t]Hashanah|Diwali|Eid(?:[ \t]al-\w+)?|Good[ \t]Friday"
-        r"|Ash[ \t]Wednesday|Martin[ \t]Luther[ \t]King(?:[ \t]Jr\.?)?[ \t]Day|MLK[ \t]Day|Super[ \t]Bowl[ \t]Sunday)\b(?:[ \t](?:weekend|week|break|holiday|morning|night|eve))?(?:,?[ \t](?:of[ \t])?(?:19|20)\d\d)?",
+        r"|Ash[ \t]Wednesday|Martin[ \t]Luther[ \t]King(?:[ \t]Jr\.?)?[ \t]Day|MLK[ \t]Day|Super[ \t]Bowl[ \t]Sunday)\b(?![ ](?:eggs?|cand(?:y|ies)|sweets|costumes?|lenses|guide|dosing|fast(?:ing)?\b|tabs|decorations|cards?\b|lights|cookies|cake|dishes|foods?))(?:[ \t](?:weekend|week|break|holiday|morning|night|eve))?(?:,?[ \t](?:of[ \t])?(?:19|20)\d\d)?",
         0)),
 )  # fmt: skip
 
@@ -354,6 +373,9 @@ def find(note: Note) -> Iterator[Span]:
 _ABBREVIATION = re.compile(r"[A-Z][A-Za-z-]*[A-Z0-9][A-Za-z0-9-]*[ \t:=]*$|[\d%][ \t:,]*$")
 _DAYS_OF_HABIT = re.compile(rf"{_WEEKDAY}/{_WEEKDAY}", re.IGNORECASE)
 _EVERY = re.compile(r"\b(?:every|each|q)[ \t](?:[A-Za-z]{3,9},?[ \t](?:and[ \t])?){0,2}$", re.IGNORECASE)
+_NO_DIGITS_OF_A_DATE = re.compile(r"\W*(?!(?:19|20)\d{6}\W*$|\d{6}\W*$)\d{5,}\W*")
+_EACH_WEEK = re.compile(r"\W*(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)days\W*", re.IGNORECASE)
+_DECIMAL = re.compile(r"\W*\d?\.\d+\W*|\d{3}/[\d.]+/[\d.]+")
 _DASHED = re.compile(r"(\d{1,3})-(\d{1,3})(?:-\d{1,3})?")
 _LETTERS = re.compile(r"[A-Za-z]")
 _WORD_BEFORE = re.compile(r"([A-Za-z]{4,})[ \t]$")
@@ -366,7 +388,9 @@ def could_be_day(text: str, start: int, end: int) -> bool:
     """
     if _DAYS_OF_HABIT.search(text[max(0, start - 10) : min(len(text), end + 10)]):
         return False
-    if _EVERY.search(text, max(0, start - 24), start):
+    if _NO_DIGITS_OF_A_DATE.fullmatch(text, start, end):
+        return False
+    if _EVERY.search(text, max(0, start - 24), start) or _EACH_WEEK.fullmatch(text, start, end):
         return False
     if text[start:end].strip(" .,").lower() in ("holiday", "holidays", "weekend", "weekends"):
         return False
@@ -374,7 +398,7 @@ def could_be_day(text: str, start: int, end: int) -> bool:
         max(int(numbers[1]), int(numbers[2])) > 31 or min(int(numbers[1]), int(numbers[2])) > 12
     ):
         return False  # "25-50 WBC", "51-54-49"
-    if not _LETTERS.search(text, start, end) and _UNITS.match(text, end):
+    if _DECIMAL.fullmatch(text, start, end) or (not _LETTERS.search(text, start, end) and _UNITS.match(text, end)):
         return False
     if (word := _WORD_BEFORE.search(text, max(0, start - 24), start)) and flags(word[1]) & DRUG:
         return False
@@ -382,6 +406,8 @@ def could_be_day(text: str, start: int, end: int) -> bool:
     if not match:
         return True
     a, b = int(match[1]), int(match[2])
+    if b in (5, 10) and _PAIN_BEFORE.search(text[max(0, start - 40) : start]):
+        return False
     possible = 1 <= a <= 31 and 1 <= b <= 31 and (a <= 12 or b <= 12) and not _GRADE.fullmatch(match[0])
     return possible and not _UNITS.match(text, end) and not _STRENGTH_BEFORE.search(text[max(0, start - 40) : start])
 

@@ -1,4 +1,4 @@
-"""Names of people by what stands around them (Safe Harbor A): titles, headers, credentials, relatives, employers.
+"""Names of people by what stands around them (Safe Harbor A): titles, headers, credentials, relatives.
 
 Names in running text without such a sign are the model's work (`deid.recognizers.ner`) and that of linking.
 """
@@ -24,8 +24,7 @@ from deid.lexicon import (
     is_safe,
     name_share,
 )
-from deid.note import LETTER, UPPER, Note, watch
-from deid.recognizers.codes import ABBREVIATIONS
+from deid.note import LETTER, LOOSER, UPPER, Note, watch
 from deid.recognizers.common import INITIAL, NAME_WORD, PARTICLE, SP, ClinicalRecognizer, Rule
 from deid.spans import Span
 from deid.vocabulary import (
@@ -58,6 +57,9 @@ _CLINICIAN_HEADER = (
     r"|(?:attending|referring|primary(?:[ \t]care)?|consulting|ordering|admitting|dictating|operating|requesting|treating|covering|supervising|assistant|first[ \t]assistant|resident|fellow|discharging|rendering|performing|signing|reading|family)(?:[ \t](?:physician|provider|surgeon|doctor|md|attending|clinician|radiologist|cardiologist|nurse|resident|pathologist))?(?=[ \t]{0,2}(?::|is[ \t]))"
     r"|(?:surgeon|assistants?|anesthesiologist|anaesthetist|anesthetist|anesthesia|physician|provider|pcp|radiologist|pathologist|cardiologist|nurse|rn|attending|author|cc|consultants?|consultation|crna|scrub[ \t](?:nurse|tech)|circulator|clinician|technologist|therapist|doctor|scribe|signature|from|to|copy[ \t]to|copies[ \t]to)(?:[ \t](?:name))?(?=[ \t]{0,2}:)"
 )
+# Looked ahead for and optional afterwards, so the pass may as well read over them; without, it took every "from" for a header.
+LOOSER[r"(?=[ \t]{0,2}:)"] = r"[ \t]{0,2}:"
+LOOSER[r"(?=[ \t]{0,2}(?::|is[ \t]))"] = r"[ \t]{0,2}(?::|is[ \t])"
 _RELATIVE = (
     r"(?:wife|husband|spouse|partner|daughter|son|mother|father|mom|dad|mum|parents?|brother|sister|sibling|aunt|uncle|cousin|niece|nephew|grandson|granddaughter|grandmother|grandfather|grandma|grandpa|grandchild|grandchildren"
     r"|(?:daughter|son|mother|father|sister|brother)-in-law|step(?:son|daughter|mother|father|brother|sister)|friend|girlfriend|boyfriend|fianc[eé]e?|neighbor|neighbour|roommate|caregiver|caretaker|guardian|children|kids|sons|daughters|sisters|brothers|twins?|baby|infant|aide|landlord|boss|coworker|teacher|godmother|godfather|ex-wife|ex-husband|widow|widower|surrogate|proxy)"
@@ -82,7 +84,18 @@ RULES = (
     Rule("electronic_signature", "CLINICIAN", 0.9, _re(rf"/[Ee][Ss]/[ \t]{{0,3}}(?P<v>{_PREFIX_NAME})")),
     Rule("relative_in_brackets", "NAME", 0.85, _re(rf"(?<![\w'-])(?P<v>{_PREFIX_NAME})[ \t]\((?:the[ \t]|pt'?s?[ \t]|patient'?s?[ \t])?{_RELATIVE}[),;]")),
     Rule("person_title", "NAME", 0.9, _re(rf"(?<!\d[ ])\b{_PERSON_TITLE}[ \t]{{1,2}}(?:and[ \t]Mrs\.?[ \t])?(?P<v>{_PREFIX_NAME}(?:-{NAME_WORD})?)")),
-    Rule("person_title_lower", "NAME", 0.85, _re(r"\b(?:mr|mrs|ms|dr)\.?[ \t](?P<v>[a-z]{3,20})\b(?=[ \t.,'])")),
+    Rule("person_title_lower", "NAME", 0.85, _re(r"\b(?:mr|mrs|ms|dr)\.?[ \t](?P<v>[a-z]{3,20}(?:[ ](?:al|el|de|la|van|von|bin|abu)[- ][a-z]{3,16})?)\b(?=[ \t.,'])")),
+    # "Care handed over to Sharp at 1900", "signed out to Kocher."
+    Rule("handed_over", "CLINICIAN", 0.75, _re(rf"\b(?:[Hh]anded[ ](?:over|off)|[Ss]igned[ ](?:out|off)|[Hh]andoff|[Hh]and-off|[Rr]eport[ ](?:called|given)|[Ss]ign-?out)[ ](?:given[ ])?(?:to|from|by)[ ](?P<v>(?!{UPPER}{{2}}){NAME_WORD}(?:{SP}{NAME_WORD})?)(?=[ ]?[.,;\n]|[ ](?:at|@|for|RN|\d)|$)")),
+    Rule("with_capitals", "CLINICIAN", 0.62, _re(rf"\b(?:FOLLOW[ -]?UP|F/U|DISCUSSED|SPOKE|CONSULTED|REVIEWED)[ ]WITH[ ](?P<v>{UPPER}{{3,16}})(?=[ ](?:IN|FOR|ON|AT|RE|ABOUT)\b|[ ]?[.,;\n])")),
+    # "Two daughters, Isla 9 and Freya 6"
+    Rule("children_ages", "NAME", 0.8, _re(rf"\b(?:[Dd]aughters?|[Ss]ons?|[Cc]hildren|[Kk]ids|[Tt]wins|[Gg]randkids|[Gg]randchildren)[,:]?[ ](?P<v>{NAME_WORD})[ ]?\(?\d{{1,2}}\)?(?:,|[ ](?:and|&)[ ])")),
+    # "Reach him on Verna's cell"
+    Rule("whose_phone", "NAME", 0.7, _re(rf"(?<![\w'-])(?P<v>{NAME_WORD})'s[ ](?:cell|phone|mobile|landline|number|voicemail|house|car|truck|place|apartment|insurance)\b")),
+    # "Husb Dub instructed"
+    Rule("relative_short", "NAME", 0.75, _re(rf"\b(?:[Hh]usb|[Dd]tr|[Dd]au|[Ss]is|[Bb]ro|[Gg]ma|[Gg]pa|[Hh]ubby)\.?[ ](?P<v>(?!{UPPER}{{2}}){NAME_WORD})(?![\w'-])")),
+    # "Tourette 34M walk in"
+    Rule("opening_age", "NAME", 0.6, _re(rf"^[ \t]{{0,4}}(?P<v>(?!{UPPER}{{2}}){NAME_WORD}(?:,?[ ]{NAME_WORD})?),?[ ]\d{{1,3}}[ ]?(?:[MF]|yo|y/o|yr)\b", re.MULTILINE)),
     Rule("surname_first", "NAME", 0.6, _re(
         rf"(?:^[ \t]{{0,4}}|[\])][ \t]|\()(?P<v>(?:{PARTICLE}{SP})?{UPPER}{{2,}}(?:[-']{UPPER}{{2,}})?(?:{SP}{UPPER}{{2,}})?,[ \t]?{UPPER}{{2,}}(?:{SP}{UPPER}\.?)?)(?![A-Za-z])(?=[ \t]{{0,4}}(?:$|,?[ \t]?MRN|DOB|\d|\(|#|[MF]\b))", re.MULTILINE)),
     Rule("relative", "NAME", 0.85, _re(
@@ -107,31 +120,7 @@ _HEADERS = (
     ("person_header", "NAME", 0.9, watch(re.compile(rf"\b(?i:(?:(?:patient|pt|client|full|legal|maiden|preferred|birth|first|last|middle|family|given|mother|father|guardian|spouse|baby|infant|newborn|member|subscriber|guarantor|contact|caregiver|insured|beneficiary)(?:'?s)?[ \t])?names?|patient|pt|re|client|resident|emergency[ \t]contact|next[ \t]of[ \t]kin|nok|health[ \t]?care[ \t](?:proxy|agent)|hcp|poa|power[ \t]of[ \t]attorney|guardian|informant|accompanied[ \t]by|spouse|contact(?:[ \t]person)?|guarantor|responsible[ \t]party|subscriber|policy[ \t]?holder|caregiver|interpreter|witness(?:ed[ \t]by)?|a\.?k\.?a\.?|alias|nickname|given|family|surname|mother|father|parents?|legal[ \t]name)[ \t]{{0,3}}(?::|=|[ \t]is[ \t])(?:[ \t]{{0,4}}\n)?[ \t]{{0,8}}(?:(?i:mr|mrs|ms|miss|dr)\.?[ \t])?(?P<v>{_HEADER_NAME})"))),
 )  # fmt: skip
 
-_BUSINESS_NEVER: frozenset[str] = frozenset(
-    "the his her their my our no per at for with from ice water blood home health social hospital".split()
-)
-
-_EMPLOYER = (
-    Rule(
-        "employer",
-        "EMPLOYER",
-        0.8,
-        _re(
-            rf"\b(?:[Ww]ork(?:s|ed|ing)?|[Ee]mployed|[Jj]ob|[Rr]etired|[Tt]eaches|[Tt]aught|[Vv]olunteer(?:s|ed|ing)?|[Cc]ashier|[Mm]anager|[Dd]river|[Ee]ngineer|[Aa]ccountant|[Cc]lerk|[Tt]eacher|[Ll]aid off)[ \t](?:\w{{1,14}}[ \t]){{0,5}}?(?:at|for|by|from|with)[ \t](?:the[ \t])?"
-            rf"(?P<v>{UPPER}(?:{LETTER}|['&.\-](?={LETTER})){{1,24}}(?:{SP}(?:(?:of|and|&|the){SP})?{UPPER}(?:{LETTER}|['&.\-](?={LETTER})){{1,24}}){{0,4}})"
-        ),
-    ),
-    Rule("employer_header", "EMPLOYER", 0.88, _re(rf"\b(?:[Ee]mployer|EMPLOYER|[Pp]lace of [Ee]mployment|[Ww]orkplace|[Ss]chool|[Cc]ompany)(?:[ \t][Nn]ame)?(?:[ \t]{{0,2}}(?::|\bis\b)[ \t]{{0,2}}|[ \t])(?P<v>{UPPER}[^\n,;.()]{{2,50}})")),
-    Rule("company", "EMPLOYER", 0.8, _re(rf"(?<![\w'-])(?P<v>(?:{UPPER}(?:{LETTER}|['&.\-](?={LETTER})){{1,24}},?{SP}(?:(?:and|&|of){SP})?){{1,4}}(?:Inc|LLC|L\.L\.C|Ltd|Corp|Corporation|Company|Industries|Enterprises|Holdings|Partners|LLP|PLC|GmbH|Incorporated|Bros|Brothers|& Co|and Sons|& Sons))\b\.?")),
-    Rule("employer_capitals", "EMPLOYER", 0.8, _re(r"\b(?:(?:WORKS?|WORKED|WORKING|EMPLOYED|RETIRED)[ ](?:AT|FOR|BY|FROM|WITH)(?:[ ]THE)?[ ]|(?:FORMER[ ])?EMP(?:LOYER)?:[ \t]{0,3})(?P<v>[A-Z][A-Z&'.-]{1,20}(?:[ ](?!AND\b|IN\b|AS\b|ON\b|FOR\b|WITH\b|UNTIL\b|SINCE\b|DOB\b)[A-Z&][A-Z&'.-]{0,20}){0,4})(?![a-z])")),
-    # "Seagirt Cold Storage", "Outer Banks Seafood Traders": what kind of business, behind a name
-    Rule("business", "EMPLOYER", 0.62, _re(
-        rf"(?<![\w'-])(?P<v>(?P<l>(?:{UPPER}(?:{LETTER}|['&.-](?={LETTER})){{1,20}}(?:'s)?[ ]){{1,3}})(?:(?:and|&)[ ])?(?:Cold Storage|Co-?op|Traders|Seafood|Trucking|Logistics|Roofing|Plumbing|Construction|Landscaping|Bakery|Diner|Restaurant|Grill|Café|Cafe|Pizza|Barbecue|BBQ|Tavern|Brewery|Brewing|Market|Grocery|Foods|Farms?|Dairy|Poultry|Orchards?|Ranch|Mills?|Steel|Foundry|Machine Shop|Machining|Welding|Paving|Concrete|Lumber|Hardware|Motors|Auto Body|Auto Repair|Auto Parts|Auto|Tire|Towing|Freight|Shipping|Shipyard|Airlines|Airways|Hotel|Motel|Resort|Casino|Salon|Barber Shop|Barbershop|Gym|Credit Union|Insurance|Realty|Schools|Public Schools|Schools [Tt]ransportation|Museum|Public Library|Press|Gazette|Studios?|Systems|Solutions|Technologies|Manufacturing|Mfg|Packing|Packaging|Fisheries|Textiles?|Furniture|Apparel|Warehouse|Distribution|Staffing|Security|Janitorial|Cleaners|Cleaning|Contractors?|Contracting|Builders|Energy|Mining|Utilities|Sheet Metal|Works|Iron Works|FD|PD|Fire Dept|Police)\b(?![ \t]*:))"),
-        check=lambda m: any(not is_safe(w) and not is_clinical(w.lower()) and w.lower() not in EPONYMS and w.lower() not in _BUSINESS_NEVER for w in m["l"].split())),
-    Rule("school", "EMPLOYER", 0.75, _re(rf"(?<![\w'-])(?P<v>(?:{UPPER}{LETTER}{{1,24}}(?:'s)?\.?{SP}){{1,4}}(?:Elementary|Middle School|High School|School District|Academy|College|University|Preschool|Daycare|Police Department|Fire Department|Correctional Facility|Prison|Penitentiary|Ambulance|Funeral (?:Home|Service)|Mortuary|EMS|Fire (?:& )?Rescue|Union Hall|Congregational|Oxygen|Medical Supply)(?:{SP}(?:School|Service|Church))?|(?:IBEW|UAW|SEIU|UFCW|AFSCME|Teamsters|[A-Z]{{3,7}}){SP}Local{SP}\d{{1,5}})\b")),
-)  # fmt: skip
-
-_STOP_WORDS = frozenset(
+STOP_WORDS = frozenset(
     """
     information phone address date gender sex age birth number id identification mrn dob ssn type status unknown none na
     not no yes unchanged present active self same see above below per admitted physician provider nurse resident attending
@@ -142,6 +131,7 @@ _STOP_WORDS = frozenset(
     cnm chpn lmft crnp cns lpc lmhc rd rdn rrt emt emt-p paramedic ccc-slp slp aud od psyd edd dvm mba mha msc bs ba bds dmd dds dpm frcs frcp facog
     faap facr ccrn cen ocn cwocn cde cdces cma rma lvn lvt otr ot cota pta atc rt rdms ncc cadc lcadc lsw lisw bcba dacm dc nd ma ms msn aprn-cnp pgy ms3 ms4
     pcp md do rn np pa dr mr mrs ms miss jr sr phd he she it they we you i his her pt patient
+    neuro cards renal heme onc psych surg ortho pulm rads peds derm endo rheum uro gyn neph vasc anesthesia handoff addendum
     """.split()
 )
 
@@ -168,11 +158,12 @@ def clean_name(text: str, start: int, end: int, *, titled: bool) -> tuple[int, i
             continue
         ordinary = (
             (low in common and low not in NAME_WORDS)
-            or low in _STOP_WORDS
+            or low in STOP_WORDS
             or (low in NATIONS and low not in NAME_WORDS)
             or is_clinical(low)
+            or (not titled and (low in phrases.words("things") or _shorthand(word.group())))
         )
-        if ordinary and not (titled and not kept and low not in _STOP_WORDS and low not in _TITLED_NEVER):
+        if ordinary and not (titled and not kept and low not in STOP_WORDS and low not in _TITLED_NEVER):
             break
         kept.append(word)
     while kept and (
@@ -202,12 +193,11 @@ _TITLED_RULES = frozenset({"clinician_title", "person_title", "strong_credential
 
 
 def find(note: Note) -> Iterator[Span]:
-    """People and employers of folded text."""
+    """People of folded text."""
     yield from _with_signs(note)
     yield from _with_headers(note)
     yield from _by_what_they_do(note)
     yield from _by_layout(note)
-    yield from _employers(note)
 
 
 def _with_signs(note: Note) -> Iterator[Span]:
@@ -227,8 +217,8 @@ def _with_signs(note: Note) -> Iterator[Span]:
                     flags(w) & CLINICAL and name_share(w) < 0.5 for w in re.split(r"[, ]+", text[a:b])
                 ):
                     continue  # "ROM WNL, MMT 5/5"
-                elif not titled and text[a:b].isupper() and text[a:b].lower() in ABBREVIATIONS:
-                    continue  # "father MI at 71"
+                elif _no_name(rule.name, text, a, b):
+                    continue
                 elif (
                     rule.name in ("relative", "relative_header")
                     and (one := _GIVEN_ONLY.match(text, a, b))
@@ -238,6 +228,25 @@ def _with_signs(note: Note) -> Iterator[Span]:
                     yield Span(*named, rule.identifier, rule.score, f"names.{rule.name}")
                 elif bounds := clean_name(text, a, b, titled=titled):
                     yield Span(*bounds, rule.identifier, rule.score, f"names.{rule.name}")
+
+
+_BRAND_DOCTORS = re.compile(
+    r"Brown(?:'?s)?[ ](?:bottles?|nipples?|preemie|level|flow)|Scholl|Pepper\b|Bronner|Teal\b|Sears\b|Browns?[ ]bottle"
+)
+_NUMBER_BEFORE = re.compile(r"(?:\d|&|\b(?:[Mm]od|[Mm]in|[Mm]ax|[Cc]at|[Gg]rade|[Tt]ype))[ ]?$")
+
+
+def _no_name(rule: str, text: str, start: int, end: int) -> bool:
+    """What stands where a name would: "father MI at 71", "MILD MR. LVEF 55", "Dr. Brown bottle", "UOP 1.2 L. Trial"."""
+    if text[start:end].isupper() and text[end : end + 1].isdigit():
+        return True  # "mother DM2"
+    if text[start:end].isupper() and text[start:end].lower() in phrases.tokens("abbreviations"):
+        return rule not in _TITLED_RULES or text[:start].rstrip(" .").endswith(("MR", "MS"))
+    if rule == "clinician_title":
+        return _BRAND_DOCTORS.match(text, start) is not None
+    if rule == "person_title":
+        return text.startswith(("Mary Joseph nod", "Contin"), start)
+    return rule == "initials_name" and _NUMBER_BEFORE.search(text, max(0, start - 6), start) is not None
 
 
 def _with_headers(note: Note) -> Iterator[Span]:
@@ -250,6 +259,12 @@ def _with_headers(note: Note) -> Iterator[Span]:
             strong = _NAME_HEADER.match(match.group()) is not None
             if not strong and match["v"].split()[0].isupper() and " is " in match.group().lower():
                 continue  # "Pt is WBAT RLE"
+            if (
+                (first := match["v"].split()[0]).isupper()
+                and not strong
+                and first.lower() in phrases.tokens("abbreviations")
+            ):
+                continue  # "PT: CGA", "ANESTHESIA: MAC"
             if bounds := clean_name(text, *match.span("v"), titled=strong):
                 yield Span(*bounds, identifier, score, f"names.{name}")
 
@@ -260,6 +275,8 @@ def _by_what_they_do(note: Note) -> Iterator[Span]:
     for match in note.finditer(_PAIR):
         words = match.group().lower().split()
         if all(_in_dictionary(w) for w in words) or any(_ordinary(w) or _CONTRACTION.search(w) for w in words):
+            continue
+        if not phrases.words("things").isdisjoint(words):
             continue
         if not _EPONYM_AFTER.match(text, match.end()) and not _NOT_A_PERSON.match(text, match.end()):
             yield Span(*match.span(), "NAME", 0.5, "names.unknown_words")
@@ -305,7 +322,7 @@ def _by_layout(note: Note) -> Iterator[Span]:
     """Names by where they stand: at the head of a line, before an initial, in capitals."""
     text = note.text
     for match in note.finditer(_CAPS_LAST_FIRST):
-        if _is_name(match["l"]) and _is_name(match["f"]):
+        if _is_name(match["l"]) and _is_name(match["f"]) and not any(map(_shorthand, match["v"].split(", "))):
             yield Span(*match.span("v"), "NAME", 0.6, "names.capitals_last_first")
     for match in note.finditer(_CAPS_GLUED):
         if _is_name(match["l"]) and _is_name(match["f"]):
@@ -380,28 +397,13 @@ def _by_layout(note: Note) -> Iterator[Span]:
     for match in note.finditer(_SPEAKS):
         word = match["v"]
         bits = flags(word)
-        if word.lower() not in _STOP_WORDS and (
+        if word.lower() not in STOP_WORDS and (
             bits & DRUG
             or word.lower() in EPONYMS
             or (word.lower() in NAME_WORDS and word.lower() not in _REPORTS)
             or not bits & (WORD | WORD_RARE | CLINICAL)
         ):
             yield Span(*match.span("v"), "NAME", 0.62, "names.speaks")
-
-
-def _employers(note: Note) -> Iterator[Span]:
-    """Employers, schools and businesses."""
-    for rule in _EMPLOYER:
-        for match in note.finditer(rule.pattern):
-            opening = match["v"].split()[0].strip(".,'").lower()
-            words = [w.strip(".,'&").lower() for w in match["v"].split()]
-            if (
-                opening in _STOP_WORDS
-                or opening in ("a", "the", "his", "her")
-                or all(w in common_words() or w in NATIONS or w in _SCHOOL_WORDS for w in words if w)
-            ):
-                continue
-            yield Span(*match.span("v"), rule.identifier, rule.score, f"names.{rule.name}")
 
 
 _GIVEN_ONLY = re.compile(rf"{UPPER}[a-z]{{2,14}}(?![\w'-])")
@@ -432,7 +434,7 @@ _NOT_A_PERSON = re.compile(r"[ \t]{0,2}(?:[:®™\d]|\()")
 def _could_be_person(word: str) -> bool:
     """Rose, Kaposi and Will can be people where only people stand; Pain, Patient and Cardiology cannot."""
     low = word.lower()
-    if low in _STOP_WORDS or (low in _TITLED_NEVER and low != "will"):
+    if low in STOP_WORDS or (low in _TITLED_NEVER and low != "will"):
         return False
     bits = flags(word)
     return (
@@ -477,7 +479,7 @@ _REPORTS = frozenset("case page best french english german head hand white black
 # After these even a drug's name is a person's.
 _SPEAKS = watch(
     re.compile(
-        rf"(?:^|(?<=[.!?\n] )|(?<=\n)){_ONE}[ \t](?:told|tells|says|said|asks|asked|lives|smokes|drinks|phoned|texted|wept|cried|laughed|smiled|returned[ \t](?:with|to|for|home)|reports|denies|wants|works|agrees|refuses|declines)\b"
+        rf"(?:^|(?<=[.!?\n] )|(?<=\n)){_ONE}[ \t](?:here[ ](?:with|w/|for|today)|told|tells|says|said|asks|asked|lives|smokes|drinks|phoned|texted|wept|cried|laughed|smiled|returned[ \t](?:with|to|for|home)|reports|denies|wants|works|agrees|refuses|declines)\b"
     )
 )
 _HUMAN_OBJECT = watch(
@@ -556,6 +558,11 @@ _NEWBORN = watch(
 )
 
 
+def _shorthand(word: str) -> bool:
+    """Clinical shorthand in capitals, and hardly a name in a note of capitals."""
+    return word.isupper() and word.lower() in phrases.tokens("abbreviations") and name_share(word) < 0.6
+
+
 @lru_cache(maxsize=1 << 15)
 def _is_unknown(word: str) -> bool:
     """A word of no list of ours: of no name and no place, no dictionary, no drug, no device, without the form of a term."""
@@ -591,9 +598,6 @@ def _ordinary(word: str) -> bool:
     )
 
 
-_SCHOOL_WORDS = frozenset(
-    "school elementary middle high college university academy district department police fire group partners company".split()
-)
 _LIST_JOIN = re.compile(r",[ \t]?(?:and[ \t])?|[ \t](?:and|&)[ \t]|/")
 
 
@@ -607,5 +611,5 @@ def _split_list(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def recognizer() -> ClinicalRecognizer:
-    """The recognizer of people and employers."""
-    return ClinicalRecognizer("names", ["NAME", "CLINICIAN", "EMPLOYER"], find)
+    """The recognizer of people."""
+    return ClinicalRecognizer("names", ["NAME", "CLINICIAN"], find)

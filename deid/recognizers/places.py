@@ -60,7 +60,7 @@ _STREET_LOWER = watch(
     )
 )
 _NUMBER_BEFORE_STREET = re.compile(
-    r"(?:mg|mcg|ml|cc|cm|mm|kg|g|\d)[ \t]?$|(?:times|x|q|every|dose|grade|stage|type|score)[ \t]$", re.IGNORECASE
+    r"(?:mg|mcg|ml|cc|cm|mm|kg|g|\d)[ \t]?\Z|(?:times|x|q|every|dose|grade|stage|type|score)[ \t]\Z", re.IGNORECASE
 )
 
 _HEADS = (
@@ -79,7 +79,7 @@ FACILITY = re.compile(
     rf"(?:{SP}(?:of|at|for){SP}(?:the{SP})?{_WORD}(?:{SP}{_WORD}){{0,2}})?)"
 )
 _FACILITY_CAPS = re.compile(
-    r"(?<![\w'-])(?P<v>(?P<lead>(?:(?:[A-Z][A-Z'.-]{1,20}|OF|AND|THE|&)[ \t]){1,5}?)(?:HOSPITAL|MEDICAL CENTER|HEALTH CENTER|CLINIC|HEALTH SYSTEM|HEALTHCARE|NURSING HOME|HOSPICE|REHABILITATION CENTER|CANCER CENTER|INFIRMARY|SURGERY CENTER|REFERENCE LAB|LABORATORY|LABS|SKILLED NURSING|NURSING AND REHAB|IMAGING|PATHOLOGY|MANOR))\b"
+    r"(?<![\w'-])(?P<v>(?P<lead>(?:(?:[A-Z][A-Z'.-]{1,20}|OF|AND|THE|&)[ \t]){1,5}?)(?:HOSPITAL|MEDICAL CENTER|HEALTH CENTER|CLINIC|HEALTH SYSTEM|HEALTHCARE|NURSING HOME|HOSPICE|REHABILITATION CENTER|CANCER CENTER|INFIRMARY|SURGERY CENTER|REFERENCE LAB|LABORATORY|LABS|SKILLED NURSING|NURSING AND REHAB|IMAGING|PATHOLOGY|MANOR|URGENT CARE|GYM|CARDIOVASCULAR|ORTHOPEDICS|DIALYSIS|PHARMACY|RADIOLOGY|SURGICAL CENTER|REHAB|NURSERY|DAYCARE))\b"
 )
 # "the Buena Vista Street clinic", "Cedar River gender clinic", "Los Angeles County health department"
 _FACILITY_LOWER = re.compile(
@@ -196,6 +196,10 @@ _LEAD_WORD = re.compile(
 
 _COUNTY_LEADS = frozenset("the a this that our local every each same other any his her their my your in of".split())
 # "operating room #2" is everyone's.
+# "ER 40": external rotation in degrees.
+_MOTION = re.compile(
+    r"\b(?:P?A?ROM|IR|flex\w*|abd\w*|rotation|pendulums?|lifting|FF|FE|PR|HER2|Ki-?67|grade)\b", re.IGNORECASE
+)
 _SHARED_ROOM = re.compile(r"(?:operating|operative|procedure|theater|theatre)[ \t]$", re.IGNORECASE)
 
 RULES = (
@@ -214,7 +218,7 @@ RULES = (
         only_if=("zip",),
     ),
     Rule("zip_plus_four", "ZIP", 0.7, re.compile(r"(?<![\w./-])(?P<v>\d{5}-\d{4})(?![\w-])")),
-    Rule("city_state", "CITY", 0.85, re.compile(rf"(?<![\w'-])(?P<v>{_CITY}),[ \t]{{0,2}}{_REAL_STATE}(?![A-Za-z])\.?"), check=lambda m: _is_city(m["v"]) and not (m["v"].isupper() and len(m["v"]) < 5)),
+    Rule("city_state", "CITY", 0.85, re.compile(rf"(?<![\w'-])(?P<v>{_CITY}),[ \t]{{0,2}}{_REAL_STATE}(?![A-Za-z])\.?"), check=lambda m: _is_city(m["v"]) and not (m["v"].isupper() and len(m["v"]) < 6)),
     Rule(
         "city_after_word",
         "CITY",
@@ -259,24 +263,26 @@ RULES = (
     Rule("unit_in_code", "UNIT", 0.6, re.compile(r"\b(?:in|to|from|bed|pod|zone|slot|station|chair|isolette|crib)[ ](?P<v>[A-H]-\d{1,2})(?![\w%/-])(?!\.\d)")),
     Rule("unit_moved", "UNIT", 0.55, re.compile(r"\b(?:[Mm]oved|[Tt]ransferred|[Tt]ransfer|[Rr]eturned|[Bb]ack|[Bb]rought|[Ww]heeled|[Ww]alked|[Cc]ame|[Ss]wapped|[Dd]entures|[Gg]lasses|[Bb]elongings|[Cc]harger|[Tt]ray|[Ll]eft|[Vv]isitor)[ ](?:back[ ])?(?:over[ ])?(?:to|from|in|for)[ ](?P<v>\d{3}[A-Z]?)(?=[ ]*(?:[,.;)\n]|\Z))")),
     # "LOCATION: 6 North / 219", "admitted to 5 East", "CCU 2": a ward points to a person on a day.
-    Rule("unit_location", "UNIT", 0.6, re.compile(r"(?:^|\n)[ \t*]{0,4}(?:location|unit|ward|room)[ \t]{0,2}:[ \t]{0,4}(?P<v>(?=[^\n|;,]{0,24}\d|[a-z]{2,5}icu)[^\n|;,]{2,30})", re.IGNORECASE), only_if=("location", "unit", "ward", "room")),
+    Rule("unit_location", "UNIT", 0.6, re.compile(r"(?:^|\n|[ ]{2,})[ \t*]{0,4}(?:location|unit|ward|room)[ \t]{0,2}:[ \t]{0,4}(?P<v>(?=[^\n|;,]{0,24}\d|[a-z]{2,5}icu)[^\n|;,]{2,30})", re.IGNORECASE), only_if=("location", "unit", "ward", "room")),
     Rule("unit_wing", "UNIT", 0.7, re.compile(r"(?<![\w/.-])(?P<v>\d{1,2}[ \t](?:North|South|East|West|Pavilion|Tower|Main))\b(?![ \t](?:[A-Z][a-z]+[ \t])?(?:St|Street|Ave|Avenue|Rd|Road|Dr|Drive|Blvd|Lane|Ln|Way))", re.IGNORECASE), only_if=("north", "south", "east", "west", "pavilion", "tower", "main")),
     Rule("unit_icu", "UNIT", 0.7, re.compile(r"\b(?P<v>(?:MICU|SICU|CCU|NICU|PICU|CVICU|CTICU|NSICU|PACU|ICU)[ \t-](?:[A-F]\b|\d{1,3}\b))(?![/.%])(?![ ]?(?:days?|nights?|hours?|h\b|weeks?|beds?\b|x\b|times))", re.IGNORECASE), only_if=("cu",)),
     Rule("unit_floor", "UNIT", 0.65, re.compile(r"\b(?:[Aa]dmit(?:ted)?|[Tt]ransferr?(?:ed)?|[Mm]oved)[ \t]to[ \t](?P<v>\d{1,2}[A-Z]\b)")),
     Rule("unit_letter", "UNIT", 0.8, re.compile(r"\b(?P<v>(?:Unit|Apt\.?|Apartment|Ward|Pod|Room|Bed)[ \t](?:#[ \t]?)?(?:\d{1,4}-?[A-Z]|[A-Z]-?\d{1,4}|[A-Z](?=[.,;\n)])))\b")),
-    Rule("unit_place", "UNIT", 0.72, re.compile(r"\b(?P<v>(?:ward|wing|cot|crib|isolette|warmer|cabin|bunk|berth|trailer|suite|ste\.?|apt\.?|cubicle|booth|stretcher|gurney|recliner|ldrp|hallway[ ]bed|trauma[ ]bay|hall[ ]bed|station|slip|dock|cell|bay|pod|rm\.?|room|bed|tower|hall|isolation)[ \t]{0,2}#?[ \t]?(?:[A-Z]{0,2}-?\d{1,4}(?:-?[A-Z]\b)?(?:[-/][A-Z0-9]{1,3})?|(?-i:[A-H])\b(?![ \t]?[\w'])))(?![\w%/])(?!\.\d)", re.IGNORECASE), check=lambda m: not _SHARED_ROOM.search(m.string[max(0, m.start() - 12) : m.start()]) and not re.match(r"(?:cell|pod|bay|station|hall|tower)[ ]\d{1,2}$", m["v"].lower()) and not re.match(r"[ \t]?(?:mg|ml|mcg|times|x\b|days?|hours?|weeks?)", m.string[m.end("v") :])),
-    Rule("unit_code", "UNIT", 0.68, re.compile(r"(?<![\w/-])(?P<v>(?:ED|ER|ICU|MICU|SICU|CCU|CICU|CVICU|PICU|NICU|PACU|LDR|L&D|IMC|PCU|TCU|SDU|BMT|PEDS|ONC|TELE)[- ](?:bed |rm |room |bay |pod )?#?(?:\d{1,3}[A-Z]?|[A-F](?=[ ,.;)\n]))|\d{1,2}[NSEW](?:-|[ ](?:bed |rm |room |-)?)#?\d{1,3}[A-Z]?)(?![\w%/])(?!\.\d)(?![ \t]?(?:days?|hours?|nights?|mg|ml))")),
-    Rule("highway", "STREET", 0.7, re.compile(r"(?<![\w-])(?P<v>(?:Interstate|Route|Rte\.?|Hwy\.?|Highway|State[ ]Route|County[ ]Road|Farm[ ]Road|US[ ](?:Route|Highway|Hwy)|US-|I-(?=\d{2}\b(?!\d)))[ -]?\d{1,4}[A-Z]?(?:,?[ ](?:(?:near|at|by|past)[ ])?(?:mile[ ]marker|MM|exit|milepost)[ ]?\d{1,4}[A-Z]?)?)(?![\w-])(?!\.\d)", re.IGNORECASE), check=lambda m: not m["v"].startswith(("I-1", "i-1"))),
+    Rule("unit_place", "UNIT", 0.72, re.compile(r"\b(?P<v>(?:ward|wing|cot|crib|isolette|warmer|cabin|bunk|berth|trailer|suite|ste\.?|apt\.?|cubicle|booth|stretcher|gurney|recliner|ldrp|hallway[ ]bed|trauma[ ]bay|hall[ ]bed|station|slip|dock|cell|bay|pod|rm\.?|room|bed|tower|hall|isolation)[ \t]{0,2}#?[ \t]?(?:(?:(?!x\d)[A-Z]{1,2}-?)?\d{1,4}(?:-?[A-Z]\b)?(?:[-/][A-Z0-9]{1,3})?|(?-i:[A-H])\b(?![ \t]?[\w'])))(?![\w%/])(?!\.\d)", re.IGNORECASE), check=lambda m: not _SHARED_ROOM.search(m.string[max(0, m.start() - 12) : m.start()]) and not re.match(r"(?:(?:cell|bay|station|hall|tower)[ ]|pod[ ]?#?)\d{1,2}$|station[ ]\d{1,2}[rl]$", m["v"].lower()) and not re.match(r"[ \t]?(?:mg|ml|mcg|times|x\b|min|sec|reps|steps|days?|hours?|weeks?)", m.string[m.end("v") :])),
+    Rule("unit_code", "UNIT", 0.68, re.compile(r"(?<![\w/-])(?P<v>(?:ED|ER|ICU|MICU|SICU|CCU|CICU|CVICU|PICU|NICU|PACU|LDR|L&D|IMC|PCU|TCU|SDU|BMT|PEDS|ONC|TELE)[- ](?:bed |rm |room |bay |pod )?#?(?:\d{1,3}[A-Z]?|[A-F](?=[ ,.;)\n]))|\d{1,2}[NSEW](?:-|[ ](?:bed |rm |room |-)?)#?\d{1,3}[A-Z]?)(?![\w%/])(?!\.\d)(?![ \t]?(?:days?|hours?|nights?|mg|ml))"), check=lambda m: not re.match(r"E[RD][ ]\d\d$", m["v"]) or not _MOTION.search(m.string[max(0, m.start() - 60) : m.end() + 30])),
+    Rule("highway", "STREET", 0.7, re.compile(r"(?<![\w-])(?P<v>(?:Interstate|Route|Rte\.?|Hwy\.?|Highway|State[ ]Route|County[ ]Road|Farm[ ]Road|US[ ](?:Route|Highway|Hwy)|US-|I-(?=\d{2}\b(?!\d)))[ -]?\d{1,4}[A-Z]?(?:[ ][NSEW]B\b)?(?:,?[ ](?:(?:near|at|by|past)[ ])?(?:mile[ ]marker|MM|exit|milepost)[ ]?\d{1,4}[A-Z]?)?)(?![\w-])(?!\.\d)", re.IGNORECASE), check=lambda m: not m["v"].startswith(("I-1", "i-1"))),
     Rule("state_road", "STREET", 0.75, re.compile(r"\b(?P<v>(?:State|County|Co\.?|US|U\.S\.)[ ](?:Rt|Rte|Rd|Road|Hwy|Route)\.?[ ]\d{1,4}[A-Z]?)(?![\w-])")),
     # "ice on SE Powell Blvd": no number, but a preposition and the kind of road
     Rule("street_no_number", "STREET", 0.65, re.compile(rf"\b(?:on|at|near|off|down|along|from|of|to)[ ](?P<v>(?:{_DIRECTION}[ ])?(?:{UPPER}{LETTER}{{2,20}}[ ]){{1,3}}(?:St|Street|Ave|Avenue|Blvd|Boulevard|Rd|Road|Hwy|Highway|Pkwy|Parkway|Lane|Ln|Turnpike|Expressway)\b(?:[ ]and[ ]{UPPER}{LETTER}{{2,20}}(?:[ ](?:St|Ave|Blvd|Rd))?)?)(?![ ]?'s)")),
     Rule("street_small_dr", "STREET", 0.8, re.compile(r"(?<![\w./-])(?P<v>\d{3,6}[ ](?:[nsew]\.?[ ])?(?:[a-z]{3,16}[ ]){1,2}(?:dr|st|ct|pl|cir|way|trl|ave|rd|ln)\b\.?)(?=[ ]?(?:[,#\n]|apt|unit|\Z))")),
     Rule("zip_label", "ZIP", 0.9, re.compile(r"\b(?:zip|zipcode|postal|post[ ]?code|pin[ ]?code)\b[^\d\n]{0,14}(?P<v>\d{5,6}(?:-\d{4})?)(?!\d)", re.IGNORECASE), only_if=("zip", "post", "pin")),
-    Rule("zip_foreign", "ZIP", 0.8, re.compile(r"(?<![\w-])(?P<v>[A-PR-UWYZ][A-HK-Y]?\d[A-Z\d]?[ ]\d[ABD-HJLNP-UW-Z]{2}|[ABCEGHJ-NPRSTVXY]\d[A-Z][ -]?\d[A-Z]\d)(?![\w-])"), check=lambda m: not re.match(r"T\dN\dM\d", m["v"])),
-    Rule("unit_bed", "UNIT", 0.7, re.compile(r"\b(?P<v>(?:ldr|pacu|bay|chair|pod|slot|bed|rms?|rooms?|cell|stall|flat|trauma|resus|triage|hallway|tower)[ \t]?#?(?:[A-Z]?-?\d{1,4}-?[A-Z]?)(?:(?:,[ \t]|[ \t](?:and|&)[ \t])\d{1,4}[A-Z]?)?)(?![\w%/])(?!\.\d)(?![ \t]?(?:mg|ml|mcg|feet|ft|m\b|times|x\b))", re.IGNORECASE), check=lambda m: not _SHARED_ROOM.search(m.string[max(0, m.start() - 12) : m.start()]) and not m["v"].lower().startswith("cell ") and not re.match(r"pod[ ]\d{1,2}$", m["v"].lower()), only_if=("ldr", "pacu", "bay", "chair", "pod", "slot", "bed", "rm", "room", "cell", "stall", "flat", "trauma", "resus", "triage", "hallway", "tower")),
+    Rule("zip_foreign", "ZIP", 0.8, re.compile(r"(?<![\w-])(?P<v>[A-PR-UWYZ][A-HK-Y]?\d[A-Z\d]?[ ]\d[ABD-HJLNP-UW-Z]{2}|[ABCEGHJ-NPRSTVXY]\d[A-Z][ -]?\d[A-Z]\d)(?![\w-])"), check=lambda m: not re.match(r"T\d[NI]\d[MS]\d|E\dV\dM\d", m["v"])),
+    Rule("unit_bed", "UNIT", 0.7, re.compile(r"\b(?P<v>(?:ldr|pacu|bay|chair|pod|slot|bed|rms?|rooms?|cell|stall|flat|trauma|resus|triage|hallway|tower)[ \t]?#?(?:(?!x\d)(?:[A-Z]-?)?\d{1,4}-?[A-Z]?)(?:(?:,[ \t]|[ \t](?:and|&)[ \t])\d{1,4}[A-Z]?)?)(?![\w%/])(?!\.\d)(?![ \t]?(?:mg|ml|mcg|feet|ft|m\b|times|x\b|min|sec|reps|steps))", re.IGNORECASE), check=lambda m: not _SHARED_ROOM.search(m.string[max(0, m.start() - 12) : m.start()]) and not m["v"].lower().startswith("cell ") and not re.match(r"pod[ ]?#?\d{1,2}(?:$|,)", m["v"].lower()), only_if=("ldr", "pacu", "bay", "chair", "pod", "slot", "bed", "rm", "room", "cell", "stall", "flat", "trauma", "resus", "triage", "hallway", "tower")),
+    Rule("unit_pod_cell", "UNIT", 0.8, re.compile(r"\b(?P<v>(?:[A-Z]-?pod|pod[ ]?[A-Z0-9])[ ,]{1,2}(?:cell|bed|bunk|rm|room)[ ]?\d{1,4}[A-Z]?)\b", re.IGNORECASE), only_if=("pod",)),
+    Rule("unit_site", "UNIT", 0.65, re.compile(r"(?:\b[Pp]ark|[Cc]ampground|[Cc]ourt|[Ee]states|HD[ ]run[ ]sheet[^\n]{0,16})[ ,]{1,3}(?P<v>(?:site|lot|space|spc|sta|station|chair)\.?[ ]?#?\d{1,4}[A-Z]?)\b")),
     Rule("saint", "FACILITY", 0.7, _SAINT),
     Rule("facility", "FACILITY", 0.88, FACILITY, check=_named),
-    Rule("facility_capitals", "FACILITY", 0.86, _FACILITY_CAPS, check=_named, only_if=("hospital", "medical center", "health", "clinic", "nursing home", "hospice", "center", "infirmary", "lab", "nursing", "imaging", "pathology", "manor")),
+    Rule("facility_capitals", "FACILITY", 0.86, _FACILITY_CAPS, check=_named, only_if=("hospital", "medical center", "health", "clinic", "nursing home", "hospice", "center", "infirmary", "lab", "nursing", "imaging", "pathology", "manor", "urgent care", "gym", "cardiovascular", "orthopedics", "dialysis", "pharmacy", "radiology", "surgical", "rehab", "nursery", "daycare")),
     Rule("facility_small_letters", "FACILITY", 0.7, _FACILITY_LOWER, check=_named_lower, only_if=("clinic", "hospital", "pharmacy", "hospice", "health", "nursing home", "medical", "emergency", "urgent", "rehab", "dialysis", "infusion", "shelter", "home", "birth", "jail", "prison", "hostel", "refuge")),
     Rule("church", "FACILITY", 0.75, re.compile(rf"(?<![\w'-])(?P<v>(?:(?:{_WORD}|St\.|Mt\.)(?:'s)?{SP}(?:of{SP}(?:the{SP})?)?){{1,5}}(?:Church(?:{SP}of{SP}(?:God|Christ)(?:{SP}in{SP}Christ)?)?|Missionary{SP}Baptist|Baptist|Lutheran|Presbyterian|Tabernacle|Synagogue|Mosque|Masjid|Parish|Cathedral|Chapel|Ministries|Apostolic|AME{SP}Zion|AME|Temple)(?:{SP}Church)?)\b"), check=lambda m: m["v"].split()[0].lower() not in CLOSED),
     Rule("spanish_house", "FACILITY", 0.85, re.compile(rf"(?<![\w'-])(?P<v>(?:Hospital|Cl[ií]nica|Centro[ ]M[eé]dico|Sanatorio|Farmacia|Hogar|Policl[ií]nica|H[oô]pital|Clinique)[ ](?:(?:de|del|de[ ]la|la|el|los|las|San|Santa|Santo|Nuestra)[ ]){{0,2}}{UPPER}{LETTER}{{2,20}}(?:[ ](?:de[ ](?:la[ ])?)?{UPPER}{LETTER}{{2,20}}){{0,3}})"), check=lambda m: not all(is_safe(w) or w.lower() in KIND_WORDS for w in m["v"].split()[1:])),

@@ -238,15 +238,16 @@ def _slot_name(kind: str, form: str | None) -> str:
 class _Note:
     """The people and repeated values of one filled template."""
 
-    def __init__(self, rng: random.Random, vocabulary: Vocabulary) -> None:
+    def __init__(self, rng: random.Random, vocabulary: Vocabulary, ambiguous: bool) -> None:
         self.rng, self.vocabulary = rng, vocabulary
         self.people: dict[str, Someone] = {}
+        self.ambiguous = ambiguous
 
     def person(self, key: str) -> Someone:
         if key not in self.people:
             patient = self.people.get("p")
             family = patient.family if key.startswith("r") and patient and self.rng.random() < 0.45 else ""
-            self.people[key] = someone(self.rng, self.vocabulary, family)
+            self.people[key] = someone(self.rng, self.vocabulary, family, ambiguous=self.ambiguous)
         return self.people[key]
 
     def slot(self, match: re.Match[str]) -> str:
@@ -311,18 +312,32 @@ def training_digest() -> str:
     return digest.hexdigest()
 
 
+class Templates(NamedTuple):
+    """What the authors wrote: whole notes, lines with slots, lines without, and those of the first whose people should be
+    called by words and eponyms, for they were written beside harmless lines of the same making.
+    """
+
+    notes: list[str]
+    with_slots: list[str]
+    without: list[str]
+    ambiguous: list[str]
+
+
 @cache
-def templates() -> tuple[list[str], list[str], list[str]]:
-    """(whole notes, lines with slots, lines without) of every author. Raises UserError for a slot nobody knows."""
+def templates() -> Templates:
+    """The templates of every author. Raises UserError for a slot nobody knows."""
     notes: list[str] = []
     with_slots: list[str] = []
     without: list[str] = []
+    ambiguous: list[str] = []
     for path in sorted(FOLDER.glob("*.txt")):
         text = path.read_text(encoding="utf-8")
         if path.stem.endswith("_lines"):
             for line in filter(None, map(str.strip, text.split("\n"))):
                 if not line.startswith("#!"):
                     (with_slots if _SLOT.search(line) else without).append(line)
+                    if _SLOT.search(line) and path.stem.startswith("ambiguous"):
+                        ambiguous.append(line)
         else:
             notes += filter(None, (_uncommented(part) for part in text.split("\n=====")))
     for template in (*notes, *with_slots, *without):
@@ -330,7 +345,7 @@ def templates() -> tuple[list[str], list[str], list[str]]:
             raise UserError(
                 "a training template has an unknown slot", value=wrong[0], next="see synthetic/training/fill.py"
             )
-    return notes, with_slots, without
+    return Templates(notes, with_slots, without, ambiguous)
 
 
 def _ocr(rng: random.Random, parts: list[Piece]) -> list[Piece]:
@@ -374,9 +389,13 @@ def _misspelt_names(rng: random.Random, parts: list[Piece]) -> list[Piece]:
     return out
 
 
-def fill(template: str, rng: random.Random, vocabulary: Vocabulary, *, damage: bool = True) -> Labelled:
-    """One filling of a template; with `damage`, in one of the states notes come in."""
-    note = _Note(rng, vocabulary)
+def fill(
+    template: str, rng: random.Random, vocabulary: Vocabulary, *, damage: bool = True, ambiguous: bool | None = None
+) -> Labelled:
+    """One filling of a template; with `damage`, in one of the states notes come in. People are `ambiguous` (see `someone`)
+    in one filling of ten, if it is not given.
+    """
+    note = _Note(rng, vocabulary, rng.random() < 0.1 if ambiguous is None else ambiguous)
     parts = pieces(_SLOT.sub(note.slot, template.removeprefix(LOWER)))
     if template.startswith(LOWER):
         parts = recase(parts, "lower")
@@ -455,10 +474,11 @@ def texts(seed: int, rounds: int, vocabulary: Vocabulary, carriers: Sequence[str
 
     `carriers` are notes of the user's own whose identifiers are placeholders; each is filled in every fourth round.
 
-    Lines are put together by five to twelve, so that the model sees sentences beside other sentences; a third of them
-    are lines without any identifier.
+    Lines are put together by one to ten, so that the model sees sentences beside other sentences. Lines without any
+    identifier come once more each alone, for that is where a model that knows whole notes sees people, and so do those
+    of ambiguous people.
     """
-    notes, with_slots, without = templates()
+    notes, with_slots, without, ambiguous = templates()
     for number in range(rounds):
         rng = random.Random(f"{seed}:training:{number}")
         for template in notes:
@@ -473,3 +493,6 @@ def texts(seed: int, rounds: int, vocabulary: Vocabulary, carriers: Sequence[str
             size = rng.randint(1, 10)
             yield fill(rng.choice(["\n", " ", "\n", "\n\n", ". "]).join(order[at : at + size]), rng, vocabulary)
             at += size
+        alone = [(line, False) for line in without] + [(line, True) for line in ambiguous]
+        rng.shuffle(alone)
+        yield from (fill(line, rng, vocabulary, ambiguous=odd or None) for line, odd in alone)

@@ -27,7 +27,7 @@ class Vocabulary:
     """Word lists: names as (name, weight) by origin, cities as (name, state), counties, and nicknames by name.
 
     `word_surnames` are surnames that are also ordinary words (Rose, Long, Pain): drawn more often than they occur,
-    because they are what a model misses. `drugs`, `terms` and `eponyms` (of several words) make lines that hold no
+    because they are what a model misses; `eponym_surnames` are those by which diseases and devices are called. `drugs`, `terms` and `eponyms` (of several words) make lines that hold no
     identifier; `facilities` and `employers` are known ones, by their short names.
     """
 
@@ -38,6 +38,7 @@ class Vocabulary:
     nicknames: dict[str, list[str]]
     word_surnames: Sequence[str]
     word_given: Sequence[str]
+    eponym_surnames: Sequence[str]
     drugs: Sequence[str]
     terms: Sequence[str]
     eponyms: Sequence[str]
@@ -103,12 +104,19 @@ EPONYMS = (
 SHORT = "Mai Pa Houa Tou Ger See Xee Yer Nhia Pao Chue Mee Kao Bee Lue Ka Zong Thi Hai Anh Bao Ngoc Kim Mei Li Xiu Ying Hui Wei Jun Min Soo Ji Hye Eun Phu Lan Su Lay Htoo Eh Moo Naw Hser Ku Kyaw Aye Thida Sok Srey Ly Tsz Kit Chi Wai Ming Siu Yuk Kwok Ho Yin Man-Yee Ka-Wai".split()
 
 
-def someone(rng: random.Random, vocabulary: Vocabulary, family: str = "") -> Someone:
-    """A person: most origins are drawn evenly, and a tenth of the names are misspelt, invented or ordinary words."""
+def someone(rng: random.Random, vocabulary: Vocabulary, family: str = "", *, ambiguous: bool = False) -> Someone:
+    """A person: most origins are drawn evenly, and a tenth of the names are misspelt, invented or ordinary words.
+
+    An `ambiguous` one is called by a word, an eponym or like a drug in three of four cases.
+    """
     sex = rng.choice("MF")
     draw = rng.random()
     origin = "us" if draw < 0.5 else rng.choice(vocabulary.origins)
     given_list = vocabulary.given[origin][sex] or vocabulary.given["us"][sex]
+    if ambiguous and rng.random() < 0.75 and not family:
+        family = rng.choice(rng.choice(
+            [vocabulary.word_surnames, vocabulary.word_surnames, vocabulary.eponym_surnames, EPONYMS, vocabulary.drugs]
+        )).title().split(" ")[0]  # fmt: skip
     if draw > 0.85:  # a family of one origin with a given name of another
         given_list = vocabulary.given["us"][sex]
     given, surnames = flat(rng, given_list), vocabulary.surnames[origin]
@@ -116,7 +124,7 @@ def someone(rng: random.Random, vocabulary: Vocabulary, family: str = "") -> Som
     odd = rng.random()
     if odd < 0.04:
         given = invented(rng, given_list)
-    elif odd < 0.07:
+    elif odd < (0.5 if ambiguous else 0.07):
         given = rng.choice(vocabulary.word_given)
     odd = rng.random()
     if rng.random() < 0.02:  # Miles Walker, Patience Early: both words of the dictionary
@@ -566,10 +574,11 @@ def day(rng: random.Random) -> date:
 
 
 _HOLIDAYS = (
-    "Easter", "Good Friday", "Ash Wednesday", "Palm Sunday", "Passover", "Yom Kippur", "Rosh Hashanah", "Hanukkah", "Ramadan", "Eid", "Eid al-Fitr", "Diwali", "Holi", "Lunar New Year", "Tet", "Chinese New Year", "Songkran",
+    "Easter", "Easter Monday", "Whit Monday", "New Year's Eve", "Good Friday", "Ash Wednesday", "Palm Sunday", "Passover", "Yom Kippur", "Rosh Hashanah", "Hanukkah", "Ramadan", "Eid", "Eid al-Fitr", "Diwali", "Holi", "Lunar New Year", "Tet", "Chinese New Year", "Songkran",
     "Nowruz", "Pascha", "Orthodox Christmas", "Juneteenth", "Cinco de Mayo", "MLK Day", "Presidents Day", "Columbus Day", "Indigenous Peoples Day", "Groundhog Day", "Mardi Gras", "Super Bowl Sunday", "Kwanzaa", "Boxing Day",
     "Canada Day", "Guy Fawkes Night", "All Saints Day", "Day of the Dead", "Three Kings Day", "Vesak", "Obon", "Purim", "Sukkot", "Lent", "Election Day", "Patriots Day", "Black Friday", "spring break", "Tax Day", "Flag Day",
 )  # fmt: skip
+_SHORT_DAYS = {"Tuesday": "Tues", "Wednesday": "Weds", "Thursday": "Thurs"}
 _ROMAN = "I II III IV V VI VII VIII IX X XI XII".split()
 _FOREIGN_MONTHS = (
     "janvier février mars avril mai juin juillet août septembre octobre novembre décembre".split(),
@@ -607,6 +616,12 @@ def _odd_partial(rng: random.Random, when: date) -> str:
             f"{d}/{short}",
             f"{short}-{d}",
             f"week of {when.month}/{d}",
+            f"wk of the {dates.ordinal(d)}",
+            f"the {dates.ordinal(d)}",
+            f"{d}-{_ROMAN[when.month - 1].lower()}",
+            f"{when.month}.{d}.",
+            f"mid-{dates.MONTHS[when.month - 1]}",
+            f"{short}-{dates.MONTHS[when.month % 12][:3]}",
         ]
     )
 
@@ -634,7 +649,8 @@ def date_form(rng: random.Random, form: str) -> str:
             )
         case "date.weekday":
             name = dates.DAYS[when.weekday()]
-            return rng.choice([name] * 5 + [name[:3], f"{name} the {dates.ordinal(when.day)}", name + "s"])
+            short = rng.choice([name[:3], _SHORT_DAYS.get(name, name[:3])])
+            return rng.choice([name] * 5 + [short, short, f"{name} the {dates.ordinal(when.day)}"])
         case "date.holiday":
             name = rng.choice(_HOLIDAYS) if rng.random() < 0.4 else dates.last_holiday(rng, when)[0]
             return rng.choice([name] * 5 + [f"{name} weekend", f"the day after {name}", f"{name} {when.year}"])

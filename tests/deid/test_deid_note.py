@@ -23,7 +23,7 @@ assert deid.recognizers  # its import watches the patterns
 
 def _silent_but_matching(text: str) -> list[str]:
     note = Note(fold(text)[0])
-    return [p.pattern[:60] for p in _WATCHED if id(p) in note.silent and p.search(note.text)]
+    return [p.pattern[:60] for p in _WATCHED if id(p) not in note.where and p.search(note.text)]
 
 
 WORDS = st.sampled_from(
@@ -74,3 +74,22 @@ def test_a_database_that_cannot_be_read_is_compiled_again(tmp_path: Path, monkey
     stored.write_bytes(b"broken")
     deid.note._load(patterns, hyperscan)
     assert stored.read_bytes() == whole
+
+
+@given(st.lists(WORDS, min_size=1, max_size=60).map(" ".join), st.integers(16, 64))
+def test_windows_find_what_one_pass_over_the_whole_note_finds(text: str, window: int) -> None:
+    detector = load_detector(DetectParams(ner="none"))
+    whole = detector.detect([text])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(deid.note, "WINDOW", window)
+        assert detector.detect([text]) == whole
+
+
+def test_a_note_of_many_windows_is_read_as_one() -> None:
+    notes = (GOLD / "dev2_notes.txt").read_text(encoding="utf-8").split("=====")
+    text = "\n".join(notes)
+    detector = load_detector(DetectParams(ner="none"))
+    in_windows = detector.detect([text])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(deid.note, "WINDOW", len(text))
+        assert detector.detect([text]) == in_windows
