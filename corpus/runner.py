@@ -282,7 +282,8 @@ def run_map(job: MapJob) -> Json:
     def write(folder: Path) -> Json:
         module = STAGES[job.stage]
         table = module.map(pl.read_parquet(job.input), module.Params.model_validate(job.params))
-        table.write_parquet(folder / "table.parquet")
+        # Mostly hashes, which nothing compresses: trying with zstd took as long as making them.
+        table.write_parquet(folder / "table.parquet", compression="lz4")
         return {"rows": table.height}
 
     return finish(Path(job.folder), job.key, write)
@@ -293,11 +294,11 @@ def run_reduce(job: ReduceJob) -> Json:
 
     def write(folder: Path) -> Json:
         module = STAGES[job.stage]
-        tables = [pl.read_parquet(path) for path in job.tables]
+        tables = [pl.scan_parquet(path) for path in job.tables]
         by = getattr(module, "BY", "record")
         decisions = module.reduce(tables, module.Params.model_validate(job.params)).sort(by)
         for index, table in enumerate(tables):
-            decisions.join(table.select(by), on=by, how="semi").sort(by).write_parquet(
+            decisions.join(table.select(by).collect(), on=by, how="semi").sort(by).write_parquet(
                 folder / f"slice-{index:05d}.parquet"
             )
         return {"rows": decisions.height}

@@ -12,7 +12,8 @@
                                                  build hands to the stage (the patient table, for detection)
     apply(batch, params, resources) -> Outcome   scopes note and patient
     map(batch, params) -> table                  scope corpus: per shard, small
-    reduce(tables, params) -> decisions          scope corpus: columns record, and `reason` where it drops
+    reduce(tables, params) -> decisions          scope corpus: columns record, and `reason` where it drops; the tables
+                                                 are LazyFrames, read as far as they are needed
     apply(batch, params, decisions) -> Outcome   scope corpus
     BY                                           optional, scope corpus: the column that decisions are about instead of
                                                  `record`; a shard gets those that its table names

@@ -1,7 +1,8 @@
 """Notes that are nearly the same: MinHash to find candidates, exact Jaccard to decide, star clusters.
 
 `signatures` is the map: it reads one shard's text once. `resolve` is the reduce: it takes the signatures of all shards,
-concatenated in any order, and gives the same answer for any partition and order.
+in any order, and gives the same answer for any partition and order. It holds 160 bytes a note of the bands, and the
+shingles of those notes only that share one with another note.
 
 The measure is the Jaccard similarity of two notes' sets of shingles, a shingle being `shingle` tokens in a row.
 A token is a run of letters and digits, lower-cased; numbers are tokens like words, because two notes that differ
@@ -19,6 +20,7 @@ patient with no `charted_at` counts as of a different day.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -29,9 +31,10 @@ from rensa import RMinHash
 from clinicorpus_errors import UserError
 from dedupe import shingles, stars
 from dedupe.exact import with_length
-from dedupe.survivor import check_notes, components, policy_columns, ranked
+from dedupe.survivor import POLICY_COLUMNS, check_notes, components, policy_columns, ranked
 
-NOTES_AT_A_TIME = 2048  # their tokens and shingles are about 60 MB, at 350 words
+NOTES_AT_A_TIME = 512  # their tokens and shingles are about 10 MB, at 350 words
+SETS_AT_A_TIME = 16384  # read from a shard's signatures: about 45 MB
 
 
 class NearParams(BaseModel):
@@ -71,7 +74,7 @@ class Resolution(NamedTuple):
 
 def scheme(params: NearParams) -> str:
     """What two signatures must share to be compared. Changes when tokens, shingles or digests would."""
-    return f"tokens1-w{params.shingle}-rminhash{RMinHash.ALGORITHM_VERSION}-{params.bands}x{params.rows}-s{params.seed}"
+    return f"tokens2-w{params.shingle}-rminhash{RMinHash.ALGORITHM_VERSION}-{params.bands}x{params.rows}-s{params.seed}"
 
 
 def signatures(notes: pl.DataFrame, params: NearParams) -> pl.DataFrame:
@@ -82,9 +85,10 @@ def signatures(notes: pl.DataFrame, params: NearParams) -> pl.DataFrame:
         params: shingle length and size of the digest.
 
     Returns:
-        `note_id`, the policy columns, `n_chars` (code points, where it was not given), `n_tokens`, `scheme`,
-        `digest` (Array(UInt32, bands * rows)) and `shingles` (List(UInt64), sorted, distinct), in the order of
-        `notes`. Digest and shingles are derived from the text and stay where the text stays.
+        `note_id`, the policy columns, `n_chars` (code points, where it was not given), `scheme`, `n_tokens`,
+        `n_shingles` (distinct), `bands` (Array(UInt64, bands): the key of each band of MinHash values) and `shingles`
+        (List(UInt64), sorted, distinct), in the order of `notes`. Bands and shingles are derived from the text and stay
+        where the text stays.
     """
     check_notes(notes, ["text"])
     notes = with_length(notes)
@@ -95,7 +99,7 @@ def signatures(notes: pl.DataFrame, params: NearParams) -> pl.DataFrame:
     )
 
 
-def resolve(signatures: pl.DataFrame, params: NearParams) -> Resolution:
+def resolve(signatures: pl.DataFrame | Sequence[pl.LazyFrame], params: NearParams) -> Resolution:
     """The notes to drop, and the cluster of every note.
 
     Every dropped note is at `threshold` or above with the very note kept for it, and no two kept notes among the
@@ -104,14 +108,19 @@ def resolve(signatures: pl.DataFrame, params: NearParams) -> Resolution:
     with the probability given above, so a cluster is what was seen, not a proof that nothing else is alike.
 
     Args:
-        signatures: output of `signatures` for all shards, in any order.
+        signatures: output of `signatures` for all shards, in any order: one frame, or a table for each shard, of which
+            only what is needed is read (`polars.scan_parquet`).
         params: the same that made them.
 
     Raises:
         UserError: the signatures were made in another way.
     """
-    check_notes(signatures, ["digest", "shingles", "scheme"])
-    other = set(signatures["scheme"].unique().to_list()) - {scheme(params)}
+    tables = [signatures.lazy()] if isinstance(signatures, pl.DataFrame) else list(signatures)
+    columns = ("note_id", *POLICY_COLUMNS, "scheme", "n_shingles")
+    heads = pl.collect_all([table.select(pl.col(f"^({'|'.join(columns)})$")) for table in tables])
+    table = pl.concat(heads, how="diagonal")
+    check_notes(table, ["n_shingles", "scheme"])
+    other = set(table["scheme"].unique().to_list()) - {scheme(params)}
     if other:
         raise UserError(
             "signatures were made in another way",
@@ -119,16 +128,20 @@ def resolve(signatures: pl.DataFrame, params: NearParams) -> Resolution:
             cause=f"these parameters and versions make {scheme(params)}",
             next="make the signatures again from the text",
         )
-    notes = ranked(signatures.select("note_id", *policy_columns(signatures)))
-    row, ids = notes["row"], notes["note_id"]
-    sets = signatures["shingles"].gather(row)
+    notes = ranked(table.select("note_id", *policy_columns(table)))
+    row, ids = notes["row"].to_numpy(), notes["note_id"]
     groups = stars.Groups(*(_codes(notes, column) for column in ("patient_id", "charted_at", "document")))
-    with_tokens = np.flatnonzero(sets.list.len().to_numpy())
-    digests = signatures["digest"].gather(row.gather(with_tokens)).to_numpy()
+    with_tokens = np.flatnonzero(table["n_shingles"].to_numpy()[row])
+    bands = np.concatenate([part["bands"].to_numpy() for part in pl.collect_all([t.select("bands") for t in tables])])
+    buckets = stars.buckets(bands[row[with_tokens]], with_tokens, groups)
+    del bands
+    # From here on notes are called by their rank among those that share a bucket.
+    shared = buckets["note"].unique().sort().to_numpy()
+    sets = _sets(tables, [len(head) for head in heads], row[shared], table["n_shingles"].to_numpy()[row[shared]])
     edges, keeper = stars.search(
-        stars.buckets(digests, with_tokens, groups, params.rows),
+        buckets.with_columns(note=np.searchsorted(shared, buckets["note"].to_numpy())),
         sets,
-        groups,
+        stars.Groups(*(codes[shared] for codes in groups)),
         threshold=params.threshold,
         link_threshold=params.link_threshold,
         leaders=params.leaders,
@@ -136,27 +149,52 @@ def resolve(signatures: pl.DataFrame, params: NearParams) -> Resolution:
     dropped = np.flatnonzero(keeper >= 0)
     decisions = pl.DataFrame(
         {
-            "note_id": ids.gather(dropped),
-            "kept_id": ids.gather(keeper[dropped]),
-            "similarity": stars.jaccard(sets, keeper[dropped], dropped),
+            "note_id": ids.gather(shared[dropped]),
+            "kept_id": ids.gather(shared[keeper[dropped]]),
+            "similarity": sets.jaccard(keeper[dropped], dropped),
         }
     )
-    cluster = components(zip(ids.gather(edges.best).to_list(), ids.gather(edges.other).to_list(), strict=True))
-    clusters = pl.DataFrame(
-        {"note_id": ids, "cluster": pl.Series([cluster.get(note, note) for note in ids.to_list()], dtype=ids.dtype)}
+    linked = components(
+        zip(ids.gather(shared[edges.best]).to_list(), ids.gather(shared[edges.other]).to_list(), strict=True)
+    )
+    linked_to = pl.DataFrame(
+        {"note_id": list(linked), "cluster": list(linked.values())}, schema=dict.fromkeys(("note_id", "cluster"), ids.dtype)
+    )
+    clusters = (
+        ids.to_frame()
+        .join(linked_to, on="note_id", how="left")
+        .with_columns(pl.col("cluster").fill_null(pl.col("note_id")))
     )
     return Resolution(decisions.sort("note_id"), clusters.sort("note_id"))
 
 
+def _sets(tables: Sequence[pl.LazyFrame], heights: Sequence[int], rows: stars.Ints, count: stars.Ints) -> stars.Sets:
+    """Shingles of the notes that stand at `rows` of the tables, one table at a time."""
+    offsets = np.concatenate([[0], np.cumsum(count.astype(np.int64))])
+    values = np.empty(offsets[-1], dtype=np.uint64)
+    order = np.argsort(rows)
+    start = 0
+    for table, height in zip(tables, heights, strict=True):
+        wanted = order[slice(*np.searchsorted(rows[order], [start, start + height]))]
+        column = table.select("shingles").collect()["shingles"] if len(wanted) else None
+        for at in range(0, len(wanted), SETS_AT_A_TIME):
+            some = wanted[at : at + SETS_AT_A_TIME]
+            found = column.gather(rows[some] - start).explode().to_numpy()  # type: ignore[union-attr]
+            values[shingles.ranges(offsets[some], count[some].astype(np.int64))] = found
+        start += height
+    return stars.Sets(values, offsets)
+
+
 def _signatures(text: pl.Series, params: NearParams) -> pl.DataFrame:
     tokens, n_tokens = shingles.token_hashes(text)
-    hashes, count = shingles.shingle_hashes(tokens, n_tokens, params.shingle)
-    size = params.bands * params.rows
+    hashes, count = shingles.sets(*shingles.shingle_hashes(tokens, n_tokens, params.shingle))
+    keys = shingles.band_keys(hashes, count, params.bands, params.rows, params.seed)
     return pl.DataFrame(
         {
             "n_tokens": pl.Series(n_tokens, dtype=pl.UInt32),
-            "digest": pl.Series(shingles.digests(hashes, count, size, params.seed), dtype=pl.Array(pl.UInt32, size)),
-            "shingles": shingles.sets(hashes, count),
+            "n_shingles": pl.Series(count, dtype=pl.UInt32),
+            "bands": pl.Series(keys, dtype=pl.Array(pl.UInt64, params.bands)),
+            "shingles": shingles.lists(hashes, count),
         }
     )
 

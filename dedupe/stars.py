@@ -13,10 +13,6 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from dedupe.shingles import mixed
-
-PAIRS_AT_A_TIME = 16384  # their shingles are about 90 MB
-
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
@@ -46,24 +42,43 @@ def _same(codes: Ints, a: Ints, b: Ints) -> npt.NDArray[np.bool_]:
     return (codes[a] == codes[b]) & (codes[a] >= 0)
 
 
-def buckets(digests: npt.NDArray[np.uint32], notes: Ints, groups: Groups, rows: int) -> pl.DataFrame:
-    """Notes that share a band of `rows` values: `bucket`, `note`, sorted by both.
+class Sets(NamedTuple):
+    """Shingles of note i: values[offsets[i] : offsets[i + 1]], sorted, distinct."""
+
+    values: npt.NDArray[np.uint64]
+    offsets: Ints
+
+    def sizes(self) -> Ints:
+        """Shingles of each note."""
+        return np.diff(self.offsets)
+
+    def jaccard(self, a: Ints, b: Ints) -> Floats:
+        """Jaccard similarity of the sets at `a` with those at `b`, none of them empty."""
+        starts, ends = self.offsets[:-1], self.offsets[1:]
+        both = np.empty(len(a), dtype=np.int64)
+        places = zip(starts[a].tolist(), ends[a].tolist(), starts[b].tolist(), ends[b].tolist(), strict=True)
+        for i, (a0, a1, b0, b1) in enumerate(places):
+            # numpy sorts 700 numbers in 3 us; a merge or a hash table takes more, in anything we may call.
+            pair = np.concatenate((self.values[a0:a1], self.values[b0:b1]))
+            pair.sort()
+            both[i] = np.count_nonzero(pair[1:] == pair[:-1])
+        return both / (self.sizes()[a] + self.sizes()[b] - both)
+
+
+def buckets(bands: npt.NDArray[np.uint64], notes: Ints, groups: Groups) -> pl.DataFrame:
+    """Notes that share the key of a band: `bucket`, `note`, sorted by both.
 
     Args:
-        digests: one row for each of `notes`.
+        bands: keys of the bands, one row for each of `notes`.
         notes: rank of each.
         groups: codes by rank.
-        rows: values in a band.
 
     A band's bucket is there as a whole, if two of its notes may be of different patients, and also by day within a
     patient and by document: so a patient's long series of daily notes neither costs comparisons nor hides a re-save.
     """
-    parts = []
+    parts = [pl.DataFrame(schema={"bucket": pl.Int64, "note": pl.Int64})]
     codes = {name: code[notes] for name, code in groups._asdict().items()}
-    for band in range(digests.shape[1] // rows):
-        key = np.zeros(len(notes), dtype=np.uint64)
-        for column in range(band * rows, (band + 1) * rows):
-            key = mixed(key + digests[:, column] + np.uint64(1))
+    for key in bands.T:
         shared = pl.DataFrame({"key": key, "note": notes, **codes}).filter(pl.col("key").is_duplicated())
         patients = pl.col("patient")
         whole = shared.filter((patients.min() != patients.max()).over("key") | (patients < 0))
@@ -75,26 +90,13 @@ def buckets(digests: npt.NDArray[np.uint32], notes: Ints, groups: Groups, rows: 
             (versions, ["key", "document"]),
         ):
             part = part.filter(pl.len().over(by) > 1).sort(*by, "note")
-            parts.append(part.select(pl.struct(by).rle_id().alias("bucket"), "note"))
+            parts.append(part.select(pl.struct(by).rle_id().cast(pl.Int64).alias("bucket"), "note"))
     starts = accumulate(map(len, parts), initial=0)
-    return pl.concat(
-        part.with_columns(pl.col("bucket").cast(pl.Int64) + start) for part, start in zip(parts, starts, strict=False)
-    )
-
-
-def jaccard(sets: pl.Series, a: Ints, b: Ints) -> Floats:
-    """Jaccard similarity of the sets at `a` with those at `b`; `sets` is List(UInt64), distinct, none empty."""
-    size = sets.list.len().to_numpy().astype(np.int64)
-    both = np.zeros(len(a), dtype=np.int64)
-    for start in range(0, len(a), PAIRS_AT_A_TIME):
-        part = slice(start, start + PAIRS_AT_A_TIME)
-        pair = pl.DataFrame({"a": sets.gather(a[part]), "b": sets.gather(b[part])})
-        both[part] = pair.select(pl.col("a").list.set_intersection("b").list.len()).to_series().to_numpy()
-    return both / (size[a] + size[b] - both)
+    return pl.concat(part.with_columns(pl.col("bucket") + start) for part, start in zip(parts, starts, strict=False))
 
 
 def search(
-    buckets: pl.DataFrame, sets: pl.Series, groups: Groups, *, threshold: float, link_threshold: float, leaders: int
+    buckets: pl.DataFrame, sets: Sets, groups: Groups, *, threshold: float, link_threshold: float, leaders: int
 ) -> tuple[Edges, Ints]:
     """Compare the candidates and find the stars.
 
@@ -106,8 +108,8 @@ def search(
         The pairs found at `link_threshold` or above, and for each note the one it is dropped for (-1: kept).
     """
     bucket, note = buckets["bucket"].to_numpy(), buckets["note"].to_numpy()
-    size = sets.list.len().to_numpy().astype(np.int64)
-    n_notes = len(sets)
+    size = sets.sizes()
+    n_notes = len(size)
     compared = np.zeros(0, dtype=np.int64)
     found = [Edges(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float64))]
     keeper = np.full(n_notes, -1, dtype=np.int64)
@@ -128,7 +130,7 @@ def search(
                 np.minimum(size[a], size[b]) / np.maximum(size[a], size[b]) >= link_threshold
             )
             a, b = a[close], b[close]
-            similarity = jaccard(sets, a, b)
+            similarity = sets.jaccard(a, b)
             linked = similarity >= link_threshold
             found.append(Edges(a[linked], b[linked], similarity[linked]))
             if (similarity >= threshold).any():

@@ -56,9 +56,9 @@ def map(batch: pl.DataFrame, params: Params) -> pl.DataFrame:
     return boilerplate.count(named, _room(params), headings)
 
 
-def reduce(tables: list[pl.DataFrame], params: Params) -> pl.DataFrame:
+def reduce(tables: list[pl.LazyFrame], params: Params) -> pl.DataFrame:
     """The sentences that are boilerplate, with the number of their patients."""
-    return boilerplate.resolve(tables, _room(params))
+    return boilerplate.resolve(pl.collect_all(tables), _room(params))
 
 
 def apply(batch: pl.DataFrame, params: Params, resources: pl.DataFrame) -> Outcome:

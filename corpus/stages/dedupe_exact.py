@@ -35,9 +35,9 @@ def map(batch: pl.DataFrame, params: Params) -> pl.DataFrame:
     return exact.keys(as_notes(batch), _room(params)).rename({"note_id": "record"})
 
 
-def reduce(tables: list[pl.DataFrame], params: Params) -> pl.DataFrame:
+def reduce(tables: list[pl.LazyFrame], params: Params) -> pl.DataFrame:
     """Which record is dropped for which."""
-    keys = pl.concat(tables, how="diagonal").rename({"record": "note_id"})
+    keys = pl.concat(tables, how="diagonal").collect().rename({"record": "note_id"})
     return exact.resolve(keys).rename({"note_id": "record", "kept_id": "kept"}).with_columns(reason=pl.lit(NAME))
 
 

@@ -45,9 +45,9 @@ def map(batch: pl.DataFrame, params: Params) -> pl.DataFrame:
     return near.signatures(as_notes(batch), _room(params)).rename({"note_id": "record"})
 
 
-def reduce(tables: list[pl.DataFrame], params: Params) -> pl.DataFrame:
+def reduce(tables: list[pl.LazyFrame], params: Params) -> pl.DataFrame:
     """Every record with its cluster, and for the dropped ones which note was kept and how similar it is."""
-    found = near.resolve(pl.concat(tables, how="diagonal").rename({"record": "note_id"}), _room(params))
+    found = near.resolve([table.rename({"record": "note_id"}) for table in tables], _room(params))
     return (
         found.clusters.join(found.decisions, on="note_id", how="left")
         .with_columns(reason=pl.when(pl.col("kept_id").is_not_null()).then(pl.lit(NAME)))

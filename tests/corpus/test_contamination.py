@@ -170,7 +170,7 @@ def _notes(count=4):
 def test_boilerplate_is_handled_as_the_policy_says_and_identifiers_keep_their_place(policy, text, dropped):
     params = dedupe_boilerplate.Params(policy=policy, min_patients=3, min_share=0)
     batch = _notes()
-    decisions = dedupe_boilerplate.reduce([dedupe_boilerplate.map(batch, params)], params)
+    decisions = dedupe_boilerplate.reduce([dedupe_boilerplate.map(batch, params).lazy()], params)
     outcome = dedupe_boilerplate.apply(batch, params, decisions)
     assert account(batch, outcome)["dropped"] == dropped
     assert outcome.batch["text"][0] == (text or batch["text"][0])
@@ -204,7 +204,7 @@ def test_places_of_copied_passages_move_when_boilerplate_goes(policy):
     batch = _notes()
     places = [[{"start": s, "end": len(text)}] if (s := text.find("Signed")) >= 0 else None for text in batch["text"]]
     batch = batch.with_columns(copied=pl.Series(places, dtype=PLACE))
-    decisions = dedupe_boilerplate.reduce([dedupe_boilerplate.map(batch, params)], params)
+    decisions = dedupe_boilerplate.reduce([dedupe_boilerplate.map(batch, params).lazy()], params)
     after = dedupe_boilerplate.apply(batch, params, decisions).batch
     assert after.height == 4
     for text, copied in after.select("text", "copied").iter_rows():
