@@ -37,19 +37,19 @@ RUNNERS = ("clinicorpus", "datatrove", "datatrove-regex")
 # --- notes ---------------------------------------------------------------------------------------------------
 
 
-def make_notes(count: int, seed: int) -> tuple[list[str], list[int]]:
-    """`count` notes and the family of each."""
+def make_notes(count: int, seed: int, block: int = 0) -> tuple[list[str], list[int]]:
+    """`count` notes and the family of each; blocks of one seed share words and boilerplate, and no family."""
     import numpy as np
 
     rng = np.random.default_rng(seed)
     syllables = [a + b for a in "bcdfghklmnprstvz" for b in ("a", "e", "i", "o", "u", "al", "en", "is", "or", "um")]
     words = np.array(["".join(rng.choice(syllables, rng.integers(1, 5))) for _ in range(12_000)], dtype=object)
     words[::11] = [f"{rng.integers(1, 400)}" for _ in words[::11]]
-    chance = 1 / (np.arange(len(words)) + 10)
-    chance /= chance.sum()
+    chance = np.cumsum(1 / (np.arange(len(words)) + 10))
+    chance /= chance[-1]
 
     def draw(n: int) -> np.ndarray:
-        return rng.choice(words, n, p=chance)
+        return words[chance.searchsorted(rng.random(n), side="right")]
 
     def edited(body: np.ndarray, rate: float) -> np.ndarray:
         change = rng.random(len(body))
@@ -59,10 +59,12 @@ def make_notes(count: int, seed: int) -> tuple[list[str], list[int]]:
         return np.insert(out, places, draw(len(places)))
 
     boilerplate = [draw(BOILERPLATE_WORDS) for _ in range(TYPES)]
+    if block:
+        rng = np.random.default_rng([seed, block])
     bodies: list[tuple[int, np.ndarray]] = []
     families: list[int] = []
     while len(bodies) < count:
-        family, kind = len(set(families)), int(rng.integers(TYPES))
+        family, kind = families[-1] + 1 if families else 0, int(rng.integers(TYPES))
         body = draw(int(np.clip(rng.lognormal(5.6, 0.4), 60, 1200)))
         # One note in five has copies, 2.5 on average: a third of all notes are copies.
         copies = int(rng.geometric(0.4)) if rng.random() < 0.2 else 0

@@ -52,6 +52,9 @@ class NearParams(BaseModel):
     leaders: int = Field(
         default=16, ge=1, description="notes of a bucket that are compared with all others in it; bounds the work"
     )
+    numbers_apart: bool = Field(
+        default=False, description="notes whose numbers differ, or their order, are never dropped for each other"
+    )
     seed: int = Field(default=1, ge=0, lt=2**63, description="of the MinHash permutations")
 
     @model_validator(mode="after")
@@ -74,7 +77,9 @@ class Resolution(NamedTuple):
 
 def scheme(params: NearParams) -> str:
     """What two signatures must share to be compared. Changes when tokens, shingles or digests would."""
-    return f"tokens2-w{params.shingle}-rminhash{RMinHash.ALGORITHM_VERSION}-{params.bands}x{params.rows}-s{params.seed}"
+    numbers = "-numbers" if params.numbers_apart else ""
+    digest = f"rminhash{RMinHash.ALGORITHM_VERSION}-{params.bands}x{params.rows}-s{params.seed}"
+    return f"tokens2-w{params.shingle}-{digest}{numbers}"
 
 
 def signatures(notes: pl.DataFrame, params: NearParams) -> pl.DataFrame:
@@ -86,9 +91,9 @@ def signatures(notes: pl.DataFrame, params: NearParams) -> pl.DataFrame:
 
     Returns:
         `note_id`, the policy columns, `n_chars` (code points, where it was not given), `scheme`, `n_tokens`,
-        `n_shingles` (distinct), `bands` (Array(UInt64, bands): the key of each band of MinHash values) and `shingles`
-        (List(UInt64), sorted, distinct), in the order of `notes`. Bands and shingles are derived from the text and stay
-        where the text stays.
+        `n_shingles` (distinct), `numbers` (a hash of them in their order, where they keep notes apart), `bands`
+        (Array(UInt64, bands): the key of each band of MinHash values) and `shingles` (List(UInt64), sorted, distinct),
+        in the order of `notes`. They are derived from the text and stay where the text stays.
     """
     check_notes(notes, ["text"])
     notes = with_length(notes)
@@ -116,7 +121,7 @@ def resolve(signatures: pl.DataFrame | Sequence[pl.LazyFrame], params: NearParam
         UserError: the signatures were made in another way.
     """
     tables = [signatures.lazy()] if isinstance(signatures, pl.DataFrame) else list(signatures)
-    columns = ("note_id", *POLICY_COLUMNS, "scheme", "n_shingles")
+    columns = ("note_id", *POLICY_COLUMNS, "scheme", "n_shingles", "numbers")
     heads = pl.collect_all([table.select(pl.col(f"^({'|'.join(columns)})$")) for table in tables])
     table = pl.concat(heads, how="diagonal")
     check_notes(table, ["n_shingles", "scheme"])
@@ -128,9 +133,9 @@ def resolve(signatures: pl.DataFrame | Sequence[pl.LazyFrame], params: NearParam
             cause=f"these parameters and versions make {scheme(params)}",
             next="make the signatures again from the text",
         )
-    notes = ranked(table.select("note_id", *policy_columns(table)))
+    notes = ranked(table.drop("scheme", "n_shingles"))
     row, ids = notes["row"].to_numpy(), notes["note_id"]
-    groups = stars.Groups(*(_codes(notes, column) for column in ("patient_id", "charted_at", "document")))
+    groups = stars.Groups(*(_codes(notes, column) for column in ("patient_id", "charted_at", "document", "numbers")))
     with_tokens = np.flatnonzero(table["n_shingles"].to_numpy()[row])
     bands = np.concatenate([part["bands"].to_numpy() for part in pl.collect_all([t.select("bands") for t in tables])])
     buckets = stars.buckets(bands[row[with_tokens]], with_tokens, groups)
@@ -189,10 +194,12 @@ def _signatures(text: pl.Series, params: NearParams) -> pl.DataFrame:
     tokens, n_tokens = shingles.token_hashes(text)
     hashes, count = shingles.sets(*shingles.shingle_hashes(tokens, n_tokens, params.shingle))
     keys = shingles.band_keys(hashes, count, params.bands, params.rows, params.seed)
+    numbers = {"numbers": shingles.number_hashes(text)} if params.numbers_apart else {}
     return pl.DataFrame(
         {
             "n_tokens": pl.Series(n_tokens, dtype=pl.UInt32),
             "n_shingles": pl.Series(count, dtype=pl.UInt32),
+            **numbers,
             "bands": pl.Series(keys, dtype=pl.Array(pl.UInt64, params.bands)),
             "shingles": shingles.lists(hashes, count),
         }

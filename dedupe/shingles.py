@@ -42,13 +42,32 @@ _FIRST_BYTES = np.array([(1 << 8 * k) - 1 for k in range(9)], dtype=np.uint64)
 
 def token_hashes(text: pl.Series) -> tuple[U64, I64]:
     """Hashes of all tokens of `text` in a row, and the number of tokens of each text."""
+    folded, start, length, n_tokens = _read(text)
+    return _hashed(folded, start, length), n_tokens
+
+
+def number_hashes(text: pl.Series) -> U64:
+    """A hash of each text's tokens that begin with a digit, in their order; 0 of none."""
+    folded, start, length, n_tokens = _read(text)
+    number = (folded[start] >= FIRST_OF_WORD) & (folded[start] <= ord("9"))
+    before = np.concatenate([[0], np.cumsum(number)])
+    ends = np.cumsum(n_tokens)
+    first, last = before[ends - n_tokens], before[ends]
+    place = np.arange(before[-1]) - np.repeat(first, last - first)
+    hashes = mixed(_hashed(folded, start[number], length[number]) + mixed((place + 1).astype(np.uint64)))
+    sums = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(hashes, dtype=np.uint64)])
+    return sums[last] - sums[first]
+
+
+def _read(text: pl.Series) -> tuple[Bytes, I64, I64, I64]:
+    """All texts as bytes, where each token starts there, its length, and the number of tokens of each text."""
     text = _plain(text)
     whole = f"\n{text.str.join(chr(10)).item()}\n".encode() if len(text) else b"\n"
     folded = np.frombuffer(whole.translate(_FOLDED) + bytes(_LONGEST_PLACEHOLDER + 8), dtype=np.uint8)
     start, length = _tokens(folded)
     ends = np.cumsum(text.str.len_bytes().to_numpy().astype(np.int64) + 1)
     n_tokens = np.diff(np.searchsorted(start, ends), prepend=0)
-    return _hashed(folded, start, length), n_tokens.astype(np.int64)
+    return folded, start, length, n_tokens.astype(np.int64)
 
 
 def _plain(text: pl.Series) -> pl.Series:

@@ -18,11 +18,12 @@ Floats = npt.NDArray[np.float64]
 
 
 class Groups(NamedTuple):
-    """Code of each note's patient, day of charting and document; -1 where there is none."""
+    """Code of each note's patient, day of charting, document and numbers; -1 where there is none."""
 
     patient: Ints
     day: Ints
     document: Ints
+    numbers: Ints
 
     def may_match(self, a: Ints, b: Ints) -> npt.NDArray[np.bool_]:
         """Whether the pairs (a, b) may be near-duplicates: not of one patient's different days, unless versions."""
@@ -31,11 +32,13 @@ class Groups(NamedTuple):
 
 
 class Edges(NamedTuple):
-    """Compared pairs at the looser threshold or above: the better note, the other, their Jaccard similarity."""
+    """Compared pairs at the looser threshold or above: the better note, the other, their Jaccard similarity, and
+    whether one may be dropped for the other: they are at the stricter threshold, and their numbers do not differ."""
 
     best: Ints
     other: Ints
     similarity: Floats
+    strong: npt.NDArray[np.bool_]
 
 
 def _same(codes: Ints, a: Ints, b: Ints) -> npt.NDArray[np.bool_]:
@@ -74,7 +77,8 @@ def buckets(bands: npt.NDArray[np.uint64], notes: Ints, groups: Groups) -> pl.Da
         groups: codes by rank.
 
     A band's bucket is there as a whole, if two of its notes may be of different patients, and also by day within a
-    patient and by document: so a patient's long series of daily notes neither costs comparisons nor hides a re-save.
+    patient, by document, and by numbers where they keep notes apart: so a patient's long series of daily notes, or a form
+    filled in with other values, neither costs comparisons nor hides a re-save.
     """
     parts = [pl.DataFrame(schema={"bucket": pl.Int64, "note": pl.Int64})]
     codes = {name: code[notes] for name, code in groups._asdict().items()}
@@ -84,10 +88,12 @@ def buckets(bands: npt.NDArray[np.uint64], notes: Ints, groups: Groups) -> pl.Da
         whole = shared.filter((patients.min() != patients.max()).over("key") | (patients < 0))
         same_day = shared.filter((patients >= 0) & (pl.col("day") >= 0))
         versions = shared.filter(pl.col("document") >= 0)
+        same_numbers = shared.filter(pl.col("numbers") >= 0)
         for part, by in (
             (whole, ["key"]),
             (same_day, ["key", "patient", "day"]),
             (versions, ["key", "document"]),
+            (same_numbers, ["key", "numbers"]),
         ):
             part = part.filter(pl.len().over(by) > 1).sort(*by, "note")
             parts.append(part.select(pl.struct(by).rle_id().cast(pl.Int64).alias("bucket"), "note"))
@@ -111,7 +117,7 @@ def search(
     size = sets.sizes()
     n_notes = len(size)
     compared = np.zeros(0, dtype=np.int64)
-    found = [Edges(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float64))]
+    found = [Edges(*(np.zeros(0, dtype) for dtype in (np.int64, np.int64, np.float64, np.bool_)))]
     keeper = np.full(n_notes, -1, dtype=np.int64)
     new = True
     while new:
@@ -132,10 +138,11 @@ def search(
             a, b = a[close], b[close]
             similarity = sets.jaccard(a, b)
             linked = similarity >= link_threshold
-            found.append(Edges(a[linked], b[linked], similarity[linked]))
-            if (similarity >= threshold).any():
+            strong = (similarity >= threshold) & (groups.numbers[a] == groups.numbers[b])
+            found.append(Edges(a[linked], b[linked], similarity[linked], strong[linked]))
+            if strong.any():
                 new = True
-                keeper = _stars(Edges(*map(np.concatenate, zip(*found, strict=True))), threshold, n_notes)
+                keeper = _stars(Edges(*map(np.concatenate, zip(*found, strict=True))), n_notes)
     return Edges(*map(np.concatenate, zip(*found, strict=True))), keeper
 
 
@@ -152,12 +159,12 @@ def _pairs(bucket: Ints, note: Ints, leader: int, n_notes: int) -> Ints | None:
     return np.unique(first * n_notes + note[np.repeat(starts + leader + 1, rest) + position])
 
 
-def _stars(edges: Edges, threshold: float, n_notes: int) -> Ints:
-    """Best note first, each kept note drops those below it at `threshold`: the note each is dropped for, or -1."""
-    strong = edges.similarity >= threshold
-    order = np.lexsort((edges.other[strong], edges.best[strong]))
+def _stars(edges: Edges, n_notes: int) -> Ints:
+    """Best note first, each kept note drops those below it by strong edges: the note each is dropped for, or -1."""
+    best_of, other_of = edges.best[edges.strong], edges.other[edges.strong]
+    order = np.lexsort((other_of, best_of))
     keeper = [-1] * n_notes
-    for best, other in zip(edges.best[strong][order].tolist(), edges.other[strong][order].tolist(), strict=True):
+    for best, other in zip(best_of[order].tolist(), other_of[order].tolist(), strict=True):
         if keeper[best] < 0 and keeper[other] < 0:
             keeper[other] = best
     return np.array(keeper, dtype=np.int64)

@@ -34,6 +34,8 @@ class Params(StageParams):
     """MinHash bands: more find more."""
     rows: int = Field(default=6, ge=1, le=64)
     """Values in a band: more find less."""
+    numbers_apart: bool = False
+    """Notes whose numbers differ (vitals, laboratory values, doses), or their order, are never dropped for each other."""
 
 
 def _room(params: Params) -> near.NearParams:
