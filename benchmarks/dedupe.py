@@ -1,11 +1,15 @@
-"""Speed and quality of near-duplicate removal, side by side with datatrove's MinHash.
+"""Speed and quality of near-duplicate removal, side by side with what else one would use.
 
     python benchmarks/dedupe.py                                          # clinicorpus alone
-    python benchmarks/dedupe.py --against datatrove --python VENV/bin/python --write benchmarks/results/dedupe.md
+    python benchmarks/dedupe.py --python VENV/bin/python --python312 VENV312/bin/python --write benchmarks/results/dedupe.md
+
+VENV holds `datatrove==0.10.1 spacy orjson 'xxhash<4' rensa==0.5.0 datasketch==2.0.0`, VENV312 (Python 3.12) `text-dedup==0.4.1`.
 
 The notes are made here, by seed: 20,000 of about 350 words, each with its note type's boilerplate, a third of them
 edited copies of another (0 to 30% of the words of the body replaced, left out or put in), and no patients or dates,
-so that similarity alone decides. Truth is the exact Jaccard similarity of 5-word shingles inside each family, computed
+so that similarity alone decides. What the peers are told: 5-word shingles, 20 bands of 6 (datatrove: its own 14 of 8;
+rensa and datasketch have no shingles of their own and get those of a regular expression, lower-cased); otherwise their
+defaults. semhash 0.5.0 asks the model hub for its encoder and does not run without a network. Truth is the exact Jaccard similarity of 5-word shingles inside each family, computed
 here and by nothing under test. Every runner is a process of its own with one thread for tables: CPU seconds are those
 of the whole process tree from start to exit, peak memory that of its largest process.
 """
@@ -21,6 +25,9 @@ import shlex
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from copy import deepcopy
+from functools import cache
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -31,20 +38,36 @@ TYPES = 10
 BOILERPLATE_WORDS = 60
 EDIT_RATES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3)
 LEVELS = (0.9, 0.8, 0.7)
-RUNNERS = ("clinicorpus", "datatrove", "datatrove-regex")
+PEERS = {  # what each imports, to see whether it is there
+    "datatrove": "datatrove, spacy, xxhash",
+    "datatrove-regex": "datatrove, spacy, xxhash",
+    "rensa": "rensa",
+    "datasketch": "datasketch",
+    "text-dedup": "text_dedup",
+}
 
 
 # --- notes ---------------------------------------------------------------------------------------------------
 
 
-def make_notes(count: int, seed: int, block: int = 0) -> tuple[list[str], list[int]]:
-    """`count` notes and the family of each; blocks of one seed share words and boilerplate, and no family."""
+@cache
+def _words(seed: int) -> tuple[Any, Any]:
+    """The words of all notes of a seed, and the generator after it drew them."""
     import numpy as np
 
     rng = np.random.default_rng(seed)
     syllables = [a + b for a in "bcdfghklmnprstvz" for b in ("a", "e", "i", "o", "u", "al", "en", "is", "or", "um")]
     words = np.array(["".join(rng.choice(syllables, rng.integers(1, 5))) for _ in range(12_000)], dtype=object)
     words[::11] = [f"{rng.integers(1, 400)}" for _ in words[::11]]
+    return words, rng
+
+
+def make_notes(count: int, seed: int, block: int = 0) -> tuple[list[str], list[int]]:
+    """`count` notes and the family of each; blocks of one seed share words and boilerplate, and no family."""
+    import numpy as np
+
+    words, rng = _words(seed)
+    rng = deepcopy(rng)
     chance = np.cumsum(1 / (np.arange(len(words)) + 10))
     chance /= chance[-1]
 
@@ -191,12 +214,90 @@ def _use_regex_tokenizer() -> None:
     minhash.load_word_tokenizer = lambda language: replacement
 
 
+def _word_shingles(notes: Path) -> Iterator[tuple[str, list[str]]]:
+    word = re.compile(r"\w+")
+    with notes.open() as lines:
+        for line in lines:
+            note = json.loads(line)
+            words = word.findall(note["text"].lower())
+            yield note["id"], [" ".join(words[i : i + 5]) for i in range(max(len(words) - 4, 1))]
+
+
+def run_rensa(notes: Path, kept: Path, scratch: Path) -> None:
+    """Its own deduplicator, note by note: the first stays."""
+    from rensa import RMinHash, RMinHashDeduplicator
+
+    index = RMinHashDeduplicator(0.8, 120, True, 20, 1)
+    left = []
+    for note, shingles in _word_shingles(notes):
+        sketch = RMinHash(num_perm=120, seed=1)
+        sketch.update(shingles)
+        if index.add(note, sketch):
+            left.append(int(note))
+    kept.write_text(json.dumps(left))
+
+
+def run_datasketch(notes: Path, kept: Path, scratch: Path) -> None:
+    from datasketch import MinHash, MinHashLSH
+
+    index = MinHashLSH(num_perm=120, params=(20, 6))
+    left = []
+    for note, shingles in _word_shingles(notes):
+        sketch = MinHash(num_perm=120, seed=1)
+        sketch.update_batch([shingle.encode() for shingle in shingles])
+        if not index.query(sketch):
+            index.insert(note, sketch)
+            left.append(int(note))
+    kept.write_text(json.dumps(left))
+
+
+def run_text_dedup(notes: Path, kept: Path, scratch: Path) -> None:
+    """Its command, which reads config.toml of the folder it is started in."""
+    from datasets import load_from_disk
+
+    (scratch / "notes").mkdir()
+    (scratch / "notes" / "notes.jsonl").symlink_to(notes)
+    (scratch / "config.toml").write_text(
+        f"""[input]
+input_type = "local_files"
+file_type = "json"
+[input.read_arguments]
+path = "json"
+data_files = "{scratch}/notes/notes.jsonl"
+split = "train"
+[algorithm]
+algorithm_name = "minhash"
+text_column = "text"
+seed = 1
+num_perm = 120
+bands = 20
+rows = 6
+threshold = 0.8
+ngram_size = 5
+num_proc = 1
+check_false_positive = true
+[output]
+output_dir = "{scratch}/out"
+clean_cache = true
+[debug]
+enable_profiling = false
+"""
+    )
+    cache = {"HF_HOME": str(scratch / "cache"), "HF_HUB_OFFLINE": "1"}
+    subprocess.run([sys.executable, "-m", "text_dedup.minhash"], check=True, cwd=scratch, env=os.environ | cache)
+    kept.write_text(json.dumps([int(note) for note in load_from_disk(str(scratch / "out"))["id"]]))
+
+
 def run_one(name: str, notes: Path, kept: Path) -> None:
     with tempfile.TemporaryDirectory(dir=kept.parent) as scratch:
-        if name == "clinicorpus":
-            run_clinicorpus(notes, kept, Path(scratch))
-        else:
+        if name.startswith("datatrove"):
             run_datatrove(notes, kept, Path(scratch), regex=name == "datatrove-regex")
+        else:
+            runner = {
+                "clinicorpus": run_clinicorpus, "rensa": run_rensa,
+                "datasketch": run_datasketch, "text-dedup": run_text_dedup,
+            }[name]  # fmt: skip
+            runner(notes, kept, Path(scratch))
 
 
 def measure(name: str, python: str, notes: Path) -> dict[str, Any]:
@@ -229,29 +330,31 @@ def table(rows: list[dict[str, Any]], count: int) -> str:
     """The results in Markdown."""
     recalls = " / ".join(f"J≥{level}" for level in LEVELS)
     lines = [
-        f"| runner | CPU s | notes per CPU s | peak MB | removed | recall {recalls} "
+        f"| runner | CPU s | notes per CPU s | clinicorpus is faster | peak MB | removed | recall {recalls} "
         "| families lost | removed at best J<0.5 |",
-        "|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         recall = " / ".join(f"{row['recall'][level]:.4f}" for level in LEVELS)
+        faster = f"{row['cpu'] / rows[0]['cpu']:.1f}×" if row is not rows[0] else ""
         lines.append(
-            f"| {row['name']} | {row['cpu']:.1f} | {count / row['cpu']:,.0f} | {row['peak_mb']:,.0f} "
+            f"| {row['name']} | {row['cpu']:.1f} | {count / row['cpu']:,.0f} | {faster} | {row['peak_mb']:,.0f} "
             f"| {row['removed']:,} | {recall} | {row['families_lost']} | {row['wrong']} |"
         )
     return "\n".join(lines)
 
 
-def has_datatrove(python: str) -> bool:
-    return subprocess.run([python, "-c", "import datatrove, spacy, xxhash"], capture_output=True).returncode == 0
+def has(name: str, python: str) -> bool:
+    return subprocess.run([python, "-c", f"import {PEERS[name]}"], capture_output=True).returncode == 0
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--notes", type=int, default=20_000, help="how many to make")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--against", choices=["datatrove"], help="also run this, as shipped and with a regex tokenizer")
-    parser.add_argument("--python", default=sys.executable, help="interpreter that has datatrove and spacy")
+    parser.add_argument("--python", help="interpreter that has datatrove, rensa, datasketch")
+    parser.add_argument("--python312", help="interpreter that has text-dedup")
+    parser.add_argument("--only", action="append", choices=sorted(PEERS), help="of the peers, only these")
     parser.add_argument("--write", type=Path, help="write the table here")
     parser.add_argument("--one", nargs=3, metavar=("RUNNER", "NOTES", "KEPT"), help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -259,32 +362,36 @@ def main() -> None:
         run_one(args.one[0], Path(args.one[1]), Path(args.one[2]))
         return
 
-    names = list(RUNNERS) if args.against else ["clinicorpus"]
-    if args.against and not has_datatrove(args.python):
-        missing = "skipped: no datatrove here; pip install datatrove==0.10.1 spacy orjson 'xxhash<4'"
-        print(f"{args.python}: {missing}", file=sys.stderr)  # noqa: T201
-        names = ["clinicorpus"]
+    runners = {"clinicorpus": sys.executable}
+    for name in args.only or PEERS:
+        python = args.python312 if name == "text-dedup" else args.python
+        if python and has(name, python):
+            runners[name] = python
+        elif python:
+            print(f"skipped: no {name} in {python}", file=sys.stderr)  # noqa: T201
     texts, families = make_notes(args.notes, args.seed)
     truth = find_truth(texts, families)
-    rows = []
+    rows, load = [], os.getloadavg()
     with tempfile.TemporaryDirectory() as folder:
         notes = Path(folder) / "notes.jsonl"
         notes.write_text("".join(json.dumps({"id": str(i), "text": text}) + "\n" for i, text in enumerate(texts)))
-        for name in names:
-            found = measure(name, sys.executable if name == "clinicorpus" else args.python, notes)
+        for name, python in runners.items():
+            found = measure(name, python, notes)
             rows.append({"name": name, **found, **score(found.pop("kept"), truth)})
     words = sum(len(text.split()) for text in texts) / len(texts)
     everything = set(range(len(texts)))
     can_go = ", ".join(f"{removable(everything, truth['pairs'], level):,} at J≥{level}" for level in LEVELS)
     facts = (
         f"{len(texts):,} notes of {words:.0f} words in {len(truth['families']):,} families; removable: {can_go}. "
-        f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores, one thread used. "
+        f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores, one thread used, load {load[0]:.1f} before and {os.getloadavg()[0]:.1f} after. "
         "clinicorpus checks every pair and drops from J≥0.8: what lies between 0.7 and 0.8 it leaves on purpose."
     )
     report = f"{facts}\n\n{table(rows, len(texts))}\n"
     print(report)  # noqa: T201
     if args.write:
-        command = shlex.join(["python", "benchmarks/dedupe.py", *sys.argv[1:]]).replace(args.python, "VENV/bin/python")
+        command = shlex.join(["python", "benchmarks/dedupe.py", *sys.argv[1:]])
+        for python, name in ((args.python312, "VENV312/bin/python"), (args.python, "VENV/bin/python")):
+            command = command.replace(python, name) if python else command
         args.write.parent.mkdir(parents=True, exist_ok=True)
         args.write.write_text(f"# Near-duplicates\n\nMade by `{command}`.\n\n{report}")
 

@@ -163,7 +163,8 @@ def resolve(signatures: pl.DataFrame | Sequence[pl.LazyFrame], params: NearParam
         zip(ids.gather(shared[edges.best]).to_list(), ids.gather(shared[edges.other]).to_list(), strict=True)
     )
     linked_to = pl.DataFrame(
-        {"note_id": list(linked), "cluster": list(linked.values())}, schema=dict.fromkeys(("note_id", "cluster"), ids.dtype)
+        {"note_id": list(linked), "cluster": list(linked.values())},
+        schema=dict.fromkeys(("note_id", "cluster"), ids.dtype),
     )
     clusters = (
         ids.to_frame()

@@ -114,7 +114,7 @@ def _hashed(folded: Bytes, start: I64, length: I64) -> U64:
         done += 8
         more = more[length[more] > done]
     for i in np.flatnonzero(length > _LONGEST_FOLDED).tolist():
-        digest = blake2b(folded[start[i] : start[i] + length[i]], digest_size=8).digest()
+        digest = blake2b(folded[start[i] : start[i] + length[i]].tobytes(), digest_size=8).digest()
         hashes[i] = int.from_bytes(digest, "little")
     return hashes
 
@@ -195,7 +195,9 @@ def lists(values: U64, count: I64) -> pl.Series:
     # Of buffers, because pyarrow.array() of numpy's imports pandas where it is installed: 180 ms.
     flat = pa.Array.from_buffers(pa.uint64(), len(values), [None, pa.py_buffer(values)])
     buffers = [None, pa.py_buffer(offsets)]
-    return pl.Series("shingles", pa.Array.from_buffers(pa.large_list(pa.uint64()), len(count), buffers, children=[flat]))
+    return pl.Series(
+        "shingles", pa.Array.from_buffers(pa.large_list(pa.uint64()), len(count), buffers, children=[flat])
+    )
 
 
 def _weights(width: int) -> U64:

@@ -117,7 +117,8 @@ def search(
     size = sets.sizes()
     n_notes = len(size)
     compared = np.zeros(0, dtype=np.int64)
-    found = [Edges(*(np.zeros(0, dtype) for dtype in (np.int64, np.int64, np.float64, np.bool_)))]
+    none = np.zeros(0, np.int64)
+    found = [Edges(none, none, np.zeros(0, np.float64), np.zeros(0, np.bool_))]
     keeper = np.full(n_notes, -1, dtype=np.int64)
     new = True
     while new:

@@ -13,7 +13,9 @@ TEXTS = st.lists(
     st.one_of(
         st.text(max_size=40),
         st.text(alphabet="aB9_[]] .é\u0301İẞΣ°’\u00a0", max_size=60),
-        st.lists(st.sampled_from(["[NAME]", "[HEALTH_PLAN]", "[x", "]", "[", "a_b", "x", "[[A]", "[É]", "7 "])).map("".join),
+        st.lists(st.sampled_from(["[NAME]", "[HEALTH_PLAN]", "[x", "]", "[", "a_b", "x", "[[A]", "[É]", "7 "])).map(
+            "".join
+        ),
     ),
     max_size=8,
 )
@@ -52,7 +54,9 @@ def test_shingles_are_the_windows_of_each_note_alone(notes: list[list[int]], wid
     by_window = dict(zip(windows, hashes.tolist(), strict=True))
     assert [by_window[window] for window in windows] == hashes.tolist()
     values, sizes = shingles.sets(hashes, count)
-    for found, note in zip(np.split(values, np.cumsum(sizes))[:-1], np.split(hashes, np.cumsum(count))[:-1], strict=True):
+    for found, note in zip(
+        np.split(values, np.cumsum(sizes))[:-1], np.split(hashes, np.cumsum(count))[:-1], strict=True
+    ):
         assert found.tolist() == sorted(set(note.tolist()))
 
 
