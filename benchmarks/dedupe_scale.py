@@ -1,6 +1,7 @@
 """What near-duplicate removal costs from 10,000 to a million notes: CPU seconds by step, memory, and what it finds.
 
     python benchmarks/dedupe_scale.py FOLDER
+    python benchmarks/dedupe_scale.py FOLDER --sizes 1000000     # other sizes keep the row they have
 
 The notes are those of benchmarks/dedupe.py, 10,000 a shard, made once and kept in FOLDER (1.3 GB for a million). Each size
 is a process of its own with one thread; it goes over the shards as a build does: exact keys of each shard, the copies; then
@@ -314,15 +315,17 @@ def main() -> None:
         return
     sizes = sorted(int(size) for size in args.sizes.split(","))
     make_shards(args.folder, sizes[-1] // SHARD, args.workers)
-    rows = []
+    known = args.out / "dedupe_scale.json"
+    by_size = {row["notes"]: row for row in json.loads(known.read_text())["rows"]} if known.exists() else {}
     for size in sizes:
-        rows.append(measured(args.folder, "run", size) | score(args.folder, size))
-        print(json.dumps(rows[-1]), file=sys.stderr)  # noqa: T201
+        by_size[size] = measured(args.folder, "run", size) | score(args.folder, size)
+        print(json.dumps(by_size[size]), file=sys.stderr)  # noqa: T201
+    rows = [by_size[size] for size in sorted(by_size)]
     result = {
         "python": platform.python_version(), "machine": platform.machine(), "cores": os.cpu_count(),
         "floor": measured(args.folder, "floor", min(sizes[-1], 100_000)), "rows": rows,
     }  # fmt: skip
-    (args.out / "dedupe_scale.json").write_text(json.dumps(result, indent=1) + "\n")
+    known.write_text(json.dumps(result, indent=1) + "\n")
     (args.out / "dedupe_scale.svg").write_text(picture(rows))
     (args.out / "dedupe_scale.md").write_text(report(result))
 
