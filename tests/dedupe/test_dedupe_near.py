@@ -212,7 +212,7 @@ def test_numbers_are_tokens_like_words() -> None:
 
 
 def test_notes_that_differ_in_their_vitals_only_stay_where_numbers_keep_them_apart() -> None:
-    texts = [day(0, 100 + i // 2) for i in range(100)]  # each saved twice
+    texts = [" ".join([*WORDS[:1500], "BP", str(100 + i // 2)]) for i in range(100)]  # each saved twice
     assert len(dropped(table(texts))) == 99
     apart = NearParams(numbers_apart=True)
     assert dropped(table(texts), apart) == {f"n{i + 1:05d}": f"n{i:05d}" for i in range(0, 100, 2)}
@@ -263,7 +263,7 @@ def test_clusters_join_what_is_too_far_apart_to_be_dropped() -> None:
     assert found.clusters["cluster"].to_list() == ["n00000", "n00000", "n00002"]
 
 
-@pytest.mark.parametrize("changed", [0, 2, 60], ids=["the same", "nearly all the same", "all apart, half shared"])
+@pytest.mark.parametrize("changed", [0, 2, 6], ids=["the same", "nearly all the same", "most just apart"])
 def test_a_form_filled_in_thousands_of_times_is_not_compared_with_itself_each_time(
     changed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -289,7 +289,7 @@ def test_a_form_filled_in_thousands_of_times_is_not_compared_with_itself_each_ti
     assert compared <= count * (2 * PARAMS.leaders + 1)
     if changed == 0:
         assert compared <= 2 * count
-    if changed < 10:
+    if changed < 6:
         assert found.decisions.height == count - 1
 
 
