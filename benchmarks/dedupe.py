@@ -141,7 +141,7 @@ def score(kept: set[int], truth: Truth) -> dict[str, Any]:
     for i, j, similarity in pairs:
         best[i], best[j] = max(best[i], similarity), max(best[j], similarity)
     recall = {
-        level: 1 - removable(kept, pairs, level) / max(removable(everything, pairs, level), 1) for level in LEVELS
+        str(level): 1 - removable(kept, pairs, level) / max(removable(everything, pairs, level), 1) for level in LEVELS
     }
     return {
         "removed": len(everything - kept),
@@ -331,15 +331,16 @@ def table(rows: list[dict[str, Any]], count: int) -> str:
     recalls = " / ".join(f"J≥{level}" for level in LEVELS)
     lines = [
         f"| runner | CPU s | notes per CPU s | clinicorpus is faster | peak MB | removed | recall {recalls} "
-        "| families lost | removed at best J<0.5 |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| families lost | removed at best J<0.5 | load of the machine |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
-        recall = " / ".join(f"{row['recall'][level]:.4f}" for level in LEVELS)
+        recall = " / ".join(f"{row['recall'][str(level)]:.4f}" for level in LEVELS)
         faster = f"{row['cpu'] / rows[0]['cpu']:.1f}×" if row is not rows[0] else ""
         lines.append(
             f"| {row['name']} | {row['cpu']:.1f} | {count / row['cpu']:,.0f} | {faster} | {row['peak_mb']:,.0f} "
-            f"| {row['removed']:,} | {recall} | {row['families_lost']} | {row['wrong']} |"
+            f"| {row['removed']:,} | {recall} | {row['families_lost']} | {row['wrong']} "
+            f"| {row['load'][0]:.1f}, {row['load'][1]:.1f} |"
         )
     return "\n".join(lines)
 
@@ -354,7 +355,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--python", help="interpreter that has datatrove, rensa, datasketch")
     parser.add_argument("--python312", help="interpreter that has text-dedup")
-    parser.add_argument("--only", action="append", choices=sorted(PEERS), help="of the peers, only these")
+    parser.add_argument(
+        "--only",
+        action="append",
+        choices=sorted(PEERS),
+        help="of the peers, only these; others keep their row of FILE.json",
+    )
     parser.add_argument("--write", type=Path, help="write the table here")
     parser.add_argument("--one", nargs=3, metavar=("RUNNER", "NOTES", "KEPT"), help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -362,6 +368,10 @@ def main() -> None:
         run_one(args.one[0], Path(args.one[1]), Path(args.one[2]))
         return
 
+    known = args.write.with_suffix(".json") if args.write else None
+    rows = {}
+    if args.only and known and known.exists():
+        rows = {row["name"]: row for row in json.loads(known.read_text()) if row["notes"] == args.notes}
     runners = {"clinicorpus": sys.executable}
     for name in args.only or PEERS:
         python = args.python312 if name == "text-dedup" else args.python
@@ -371,28 +381,34 @@ def main() -> None:
             print(f"skipped: no {name} in {python}", file=sys.stderr)  # noqa: T201
     texts, families = make_notes(args.notes, args.seed)
     truth = find_truth(texts, families)
-    rows, load = [], os.getloadavg()
     with tempfile.TemporaryDirectory() as folder:
         notes = Path(folder) / "notes.jsonl"
         notes.write_text("".join(json.dumps({"id": str(i), "text": text}) + "\n" for i, text in enumerate(texts)))
         for name, python in runners.items():
+            load = [os.getloadavg()[0]]
             found = measure(name, python, notes)
-            rows.append({"name": name, **found, **score(found.pop("kept"), truth)})
+            load.append(os.getloadavg()[0])
+            judged = score(found.pop("kept"), truth)
+            rows[name] = {"name": name, "notes": args.notes, **found, **judged, "load": load}
+            if known:
+                known.parent.mkdir(parents=True, exist_ok=True)
+                known.write_text(json.dumps(list(rows.values()), indent=1) + "\n")
+    table_of = [rows[name] for name in ("clinicorpus", *PEERS) if name in rows]
     words = sum(len(text.split()) for text in texts) / len(texts)
     everything = set(range(len(texts)))
     can_go = ", ".join(f"{removable(everything, truth['pairs'], level):,} at J≥{level}" for level in LEVELS)
     facts = (
         f"{len(texts):,} notes of {words:.0f} words in {len(truth['families']):,} families; removable: {can_go}. "
-        f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores, one thread used, load {load[0]:.1f} before and {os.getloadavg()[0]:.1f} after. "
+        f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores, one thread used. "
         "clinicorpus checks every pair and drops from J≥0.8: what lies between 0.7 and 0.8 it leaves on purpose."
     )
-    report = f"{facts}\n\n{table(rows, len(texts))}\n"
+    report = f"{facts}\n\n{table(table_of, len(texts))}\n"
     print(report)  # noqa: T201
     if args.write:
-        command = shlex.join(["python", "benchmarks/dedupe.py", *sys.argv[1:]])
+        told = [word for word in sys.argv[1:] if word != "--only" and word not in (args.only or ())]
+        command = shlex.join(["python", "benchmarks/dedupe.py", *told])
         for python, name in ((args.python312, "VENV312/bin/python"), (args.python, "VENV/bin/python")):
             command = command.replace(python, name) if python else command
-        args.write.parent.mkdir(parents=True, exist_ok=True)
         args.write.write_text(f"# Near-duplicates\n\nMade by `{command}`.\n\n{report}")
 
 
