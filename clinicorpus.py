@@ -730,27 +730,76 @@ def deid_attack(
 
 @dedupe_app.command("run")
 def dedupe_run(
-    input: Annotated[Path, typer.Argument(metavar="IN")], out: Annotated[Path, typer.Option()],
+    input: Annotated[Path, typer.Argument(metavar="IN")],
+    out: Annotated[Path, typer.Option(help="Folder for kept.parquet and ledger.parquet.")],
     threshold: Annotated[float, typer.Option(help="Jaccard similarity from which a note is dropped.")] = 0.8,
+    link_threshold: Annotated[
+        float | None, typer.Option(help="Similarity from which notes are of one cluster; by default 0.5, or the threshold.")
+    ] = None,
+    shingle: Annotated[int, typer.Option(help="Tokens in a shingle.")] = 5,
+    bands: Annotated[int, typer.Option(help="MinHash bands: more find more.")] = 20,
+    rows: Annotated[int, typer.Option(help="Values in a band: more find less.")] = 6,
+    min_chars: Annotated[int, typer.Option(help="Notes with fewer letters and digits are no exact copies.")] = 1,
+    numbers_apart: Annotated[
+        bool, typer.Option("--numbers-apart", help="Notes whose numbers differ stay, however alike the rest.")
+    ] = False,
+    against: Annotated[
+        list[Path] | None, typer.Option(help="Signatures of notes kept before: what repeats one goes. Repeatable.")
+    ] = None,
+    signatures: Annotated[
+        Path | None, typer.Option(help="File for the signatures of what is kept, for --against. As private as the notes.")
+    ] = None,
 ) -> None:  # fmt: skip
-    """Find exact and near-duplicates in a table of notes; write kept.parquet and ledger.parquet into OUT."""
+    """Find exact and near-duplicates in a table of notes (JSON lines, CSV or Parquet, or a folder of them), alone or against
+    signatures of notes kept before.
+
+    kept.parquet: note_id, cluster. ledger.parquet: note_id, reason, kept_id, similarity, cluster, past (the file of signatures
+    that kept_id is of).
+    """
+    from pydantic import ValidationError
+
     from corpus.readers import read_table
     from dedupe.exact import ExactParams
     from dedupe.near import NearParams
-    from dedupe.run import run
+    from dedupe.past import Store
+    from dedupe.run import check, run
 
-    if not 0 < threshold <= 1:
-        raise UserError("--threshold must lie above 0 and not above 1", value=threshold)
+    loose = link_threshold if link_threshold is not None else min(0.5, threshold)
+    try:
+        exact = ExactParams.model_validate({"min_chars": min_chars, "numbers_apart": numbers_apart})
+        near = NearParams.model_validate(
+            {"threshold": threshold, "link_threshold": loose, "shingle": shingle, "bands": bands, "rows": rows,
+             "numbers_apart": numbers_apart}
+        )  # fmt: skip
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        name = "--" + str(wrong["loc"][0] if wrong["loc"] else "link_threshold").replace("_", "-")
+        raise UserError(
+            f"{name} cannot be this", value=wrong["input"] if wrong["loc"] else loose,
+            cause=wrong["msg"].removeprefix("Value error, "),
+        ) from None  # fmt: skip
+    stores = [Store(str(path), (path,)) for path in dict.fromkeys(against or [])]
+    check(stores, exact, near)
+    if signatures and (not signatures.parent.is_dir() or signatures.is_dir()):
+        raise UserError(
+            "the output cannot be written", value=signatures, cause="no such folder, or a folder of this name"
+        )
+    if signatures and any(signatures.exists() and signatures.samefile(path) for path in [input, *(against or [])]):
+        raise UserError("--signatures is a file that is read", value=signatures, next="name another file")
     notes, rejected = read_table(input)
     _say_rejected(rejected)
     try:
         out.mkdir(parents=True, exist_ok=True)
+        # What stands there is of another run; kept.parquet comes back last.
+        (out / "kept.parquet").unlink(missing_ok=True)
     except OSError as error:
         raise UserError("the folder cannot be made", value=f"{out}: {error.strerror}") from None
-    kept, ledger = run(notes, ExactParams(), NearParams(threshold=threshold, link_threshold=min(0.5, threshold)))
+    kept, ledger = run(notes, exact, near, against=stores, save=signatures)
     _write_table(ledger, out / "ledger.parquet")
-    _write_table(kept.select("note_id"), out / "kept.parquet")
-    _console().print(f"{notes.height:,} notes: {kept.height:,} kept, {ledger.height:,} dropped → {out}")
+    _write_table(kept, out / "kept.parquet")
+    of_past = ledger["past"].count()
+    told = f", {of_past:,} of them for notes kept before" if stores else ""
+    _console().print(f"{notes.height:,} notes: {kept.height:,} kept, {ledger.height:,} dropped{told} → {out}")
 
 
 @dedupe_app.command("copy-forward")

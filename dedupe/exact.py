@@ -11,6 +11,7 @@ from hashlib import blake2b
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
+from dedupe.numbers import TOLD, VERSION, numbers
 from dedupe.survivor import check_notes, policy_columns, ranked
 
 UPPER = bytes(range(256)).upper()
@@ -26,6 +27,12 @@ class ExactParams(BaseModel):
     min_chars: int = Field(
         default=1, ge=1, description="notes with fewer letters and digits than this have no key and are never dropped"
     )
+    numbers_apart: bool = Field(default=False, description=TOLD)
+
+
+def scheme(params: ExactParams) -> str:
+    """What two keys must share to be compared. Changes when `normalized` or the hash would."""
+    return "alnum1-blake2b16" + (f"-{VERSION}" if params.numbers_apart else "")
 
 
 def normalized(text: pl.Series) -> pl.Series:
@@ -62,8 +69,8 @@ def keys(notes: pl.DataFrame, params: ExactParams) -> pl.DataFrame:
 
     Returns:
         `note_id`, the policy columns, `n_chars` (code points of the text, where it was not given) and `key`: BLAKE2b
-        of `normalized`, 16 bytes, null where too little text is left. The key does not change with versions of
-        libraries, but it is derived from the text and stays where the text stays.
+        of `normalized`, and of the numbers where they keep notes apart, 16 bytes, null where too little text is left. The key
+        does not change with versions of libraries, but it is derived from the text and stays where the text stays.
     """
     check_notes(notes, ["text"])
     texts = notes["text"]
@@ -75,6 +82,8 @@ def keys(notes: pl.DataFrame, params: ExactParams) -> pl.DataFrame:
 def _keys(text: pl.Series, params: ExactParams) -> pl.Series:
     bare = normalized(text)
     enough = (bare.str.len_chars() >= params.min_chars).to_list()
+    if params.numbers_apart:
+        bare = bare + "\0" + numbers(text)
     key = [
         blake2b(part, digest_size=16).digest() if enough_of_it else None
         for part, enough_of_it in zip(bare.cast(pl.Binary).to_list(), enough, strict=True)

@@ -31,6 +31,7 @@ from rensa import RMinHash
 from clinicorpus_errors import UserError
 from dedupe import shingles, stars
 from dedupe.exact import with_length
+from dedupe.numbers import TOLD, VERSION, hashed
 from dedupe.survivor import POLICY_COLUMNS, check_notes, components, policy_columns, ranked
 
 NOTES_AT_A_TIME = 512  # their tokens and shingles are about 10 MB, at 350 words
@@ -52,9 +53,7 @@ class NearParams(BaseModel):
     leaders: int = Field(
         default=16, ge=1, description="notes of a bucket that are compared with all others in it; bounds the work"
     )
-    numbers_apart: bool = Field(
-        default=False, description="notes whose numbers differ, or their order, are never dropped for each other"
-    )
+    numbers_apart: bool = Field(default=False, description=TOLD)
     seed: int = Field(default=1, ge=0, lt=2**63, description="of the MinHash permutations")
 
     @model_validator(mode="after")
@@ -77,7 +76,7 @@ class Resolution(NamedTuple):
 
 def scheme(params: NearParams) -> str:
     """What two signatures must share to be compared. Changes when tokens, shingles or digests would."""
-    numbers = "-numbers" if params.numbers_apart else ""
+    numbers = f"-{VERSION}" if params.numbers_apart else ""
     digest = f"rminhash{RMinHash.ALGORITHM_VERSION}-{params.bands}x{params.rows}-s{params.seed}"
     return f"tokens2-w{params.shingle}-{digest}{numbers}"
 
@@ -142,7 +141,7 @@ def resolve(signatures: pl.DataFrame | Sequence[pl.LazyFrame], params: NearParam
     del bands
     # From here on notes are called by their rank among those that share a bucket.
     shared = buckets["note"].unique().sort().to_numpy()
-    sets = _sets(tables, [len(head) for head in heads], row[shared], table["n_shingles"].to_numpy()[row[shared]])
+    sets = read_sets(tables, [len(head) for head in heads], row[shared], table["n_shingles"].to_numpy()[row[shared]])
     edges, keeper = stars.search(
         buckets.with_columns(note=np.searchsorted(shared, buckets["note"].to_numpy())),
         sets,
@@ -174,7 +173,9 @@ def resolve(signatures: pl.DataFrame | Sequence[pl.LazyFrame], params: NearParam
     return Resolution(decisions.sort("note_id"), clusters.sort("note_id"))
 
 
-def _sets(tables: Sequence[pl.LazyFrame], heights: Sequence[int], rows: stars.Ints, count: stars.Ints) -> stars.Sets:
+def read_sets(
+    tables: Sequence[pl.LazyFrame], heights: Sequence[int], rows: stars.Ints, count: stars.Ints
+) -> stars.Sets:
     """Shingles of the notes that stand at `rows` of the tables, one table at a time."""
     offsets = np.concatenate([[0], np.cumsum(count.astype(np.int64))])
     values = np.empty(offsets[-1], dtype=np.uint64)
@@ -195,7 +196,7 @@ def _signatures(text: pl.Series, params: NearParams) -> pl.DataFrame:
     tokens, n_tokens = shingles.token_hashes(text)
     hashes, count = shingles.sets(*shingles.shingle_hashes(tokens, n_tokens, params.shingle))
     keys = shingles.band_keys(hashes, count, params.bands, params.rows, params.seed)
-    numbers = {"numbers": shingles.number_hashes(text)} if params.numbers_apart else {}
+    numbers = {"numbers": hashed(text)} if params.numbers_apart else {}
     return pl.DataFrame(
         {
             "n_tokens": pl.Series(n_tokens, dtype=pl.UInt32),

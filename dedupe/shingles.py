@@ -46,19 +46,6 @@ def token_hashes(text: pl.Series) -> tuple[U64, I64]:
     return _hashed(folded, start, length), n_tokens
 
 
-def number_hashes(text: pl.Series) -> U64:
-    """A hash of each text's tokens that begin with a digit, in their order; 0 of none."""
-    folded, start, length, n_tokens = _read(text)
-    number = (folded[start] >= FIRST_OF_WORD) & (folded[start] <= ord("9"))
-    before = np.concatenate([[0], np.cumsum(number)])
-    ends = np.cumsum(n_tokens)
-    first, last = before[ends - n_tokens], before[ends]
-    place = np.arange(before[-1]) - np.repeat(first, last - first)
-    hashes = mixed(_hashed(folded, start[number], length[number]) + mixed((place + 1).astype(np.uint64)))
-    sums = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(hashes, dtype=np.uint64)])
-    return sums[last] - sums[first]
-
-
 def _read(text: pl.Series) -> tuple[Bytes, I64, I64, I64]:
     """All texts as bytes, where each token starts there, its length, and the number of tokens of each text."""
     text = _plain(text)

@@ -128,3 +128,41 @@ def later_versions(frame: pl.DataFrame) -> dict:
         if waiting[amended] == 0:
             ready.append(amended)
     return later
+
+
+def mended(frame: pl.DataFrame, dropped: pl.DataFrame) -> pl.DataFrame:
+    """New `amends` for the notes that stay and amend a dropped one, so that no chain of versions breaks.
+
+    A note that amended a copy amends the note kept for the copy, if that is of the same patient and no later version of
+    the note itself; else what the copy amended; else nothing.
+
+    Args:
+        frame: `note_id`, and `amends` and `patient_id` where they are known.
+        dropped: `note_id`, `kept_id`.
+
+    Returns:
+        `note_id`, `amends` of the notes for which it changes, by `note_id`.
+    """
+    amends, keeper = _amends(frame), dict(dropped.select("note_id", "kept_id").iter_rows())
+    patient = dict(frame.select("note_id", "patient_id").iter_rows()) if "patient_id" in frame.columns else {}
+
+    def leads(start: Key | None, end: Key) -> bool:
+        seen: set = set()
+        while start is not None and start not in seen and start != end:
+            seen.add(start)
+            start = amends.get(start)
+        return start == end
+
+    rows = []
+    for note, target in amends.items():
+        if note in keeper or target not in keeper:
+            continue
+        seen = {note}
+        while target in keeper and target not in seen:
+            seen.add(target)
+            kept = keeper[target]
+            same = patient.get(kept) == patient.get(note) and not leads(kept, note)
+            target = kept if same else amends.get(target)
+        rows.append((note, None if target in seen else target))
+    schema = {"note_id": frame["note_id"].dtype, "amends": frame["note_id"].dtype}
+    return pl.DataFrame(rows, schema=schema, orient="row").sort("note_id")

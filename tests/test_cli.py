@@ -50,6 +50,9 @@ def notes(tmp_path):
         (("deid", "apply", "notes.jsonl", "--out", "x.jsonl", "--policy", "mine"), "mine"),
         (("deid", "detect", "notes.jsonl", "--out", "x.docx"), "format of --out"),
         (("dedupe", "run", "notes.jsonl", "--out", "x", "--threshold", "7"), "--threshold"),
+        (("dedupe", "run", "notes.jsonl", "--out", "x", "--link-threshold", "0.9"), "--link-threshold"),
+        (("dedupe", "run", "notes.jsonl", "--out", "x", "--against", "notes.jsonl"), "no file of signatures"),
+        (("dedupe", "run", "notes.jsonl", "--out", "x", "--signatures", "notes.jsonl"), "a file that is read"),
         (("synthetic", "build", "--out", "."), "not empty"),
     ],
 )
@@ -114,6 +117,26 @@ def test_dedupe_divides_a_table_into_kept_and_ledger(tmp_path, notes):
     ledger = pl.read_parquet(tmp_path / "deduped" / "ledger.parquet")
     assert sorted([*kept["note_id"], *ledger["note_id"]]) == ["a", "b", "c", "d"]
     assert ledger.height >= 0
+
+
+def test_dedupe_goes_against_the_signatures_that_it_saved(tmp_path, notes):
+    first = _run("dedupe", "run", notes, "--out", "one", "--signatures", "one.signatures", cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    (tmp_path / "folder").mkdir()
+    more = pl.DataFrame([*NOTES, {"note_id": "new", "text": "Nothing that was ever said before of anybody."}])
+    more.write_csv(tmp_path / "folder" / "notes.csv")
+    again = ("dedupe", "run", "folder", "--out", "two", "--against", "one.signatures")
+    done = _run(*again, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    kept, ledger = (pl.read_parquet(tmp_path / "two" / f"{name}.parquet") for name in ("kept", "ledger"))
+    assert "new" in kept["note_id"]
+    was_kept = pl.read_parquet(tmp_path / "one" / "kept.parquet")["note_id"]
+    known = ledger.filter(pl.col("past") == "one.signatures")
+    assert set(was_kept) & {note["note_id"] for note in NOTES if note["text"]} <= set(known["kept_id"])
+    other = _run(*again, "--bands", "10", cwd=tmp_path)
+    assert other.returncode == 2
+    assert "another way" in other.stderr
+    assert "--signatures" in other.stderr
 
 
 def test_two_workers_find_what_one_finds(tmp_path):

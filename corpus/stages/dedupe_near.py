@@ -1,11 +1,13 @@
 """Drops notes that are nearly the same as another one, and names the cluster each note belongs to.
 
 Works on the text with placeholders, so that a changed name or date does not hide a copy. Within a patient, notes
-of different days stay: what they share is copy-forward, not a duplicate.
+of different days stay: what they share is copy-forward, not a duplicate. Where the recipe names earlier corpora, what is
+nearly the same as one of their notes goes, and a note that is linked to one joins its cluster.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -13,7 +15,7 @@ from pydantic import Field
 
 from corpus.stage import Outcome, StageParams
 from corpus.stages._as_notes import as_notes
-from dedupe import near
+from dedupe import near, past
 
 NAME = "dedupe.near"
 SCOPE = "corpus"
@@ -35,24 +37,30 @@ class Params(StageParams):
     rows: int = Field(default=6, ge=1, le=64)
     """Values in a band: more find less."""
     numbers_apart: bool = False
-    """Notes whose numbers differ (vitals, laboratory values, doses), or their order, are never dropped for each other."""
+    """Notes whose numbers differ (vitals, laboratory values, doses), or their order, are never dropped for each other. Set for
+    both stages by `numbers_apart` of the recipe."""
 
 
-def _room(params: Params) -> near.NearParams:
+def room(params: StageParams) -> near.NearParams:
+    """The parameters as the room `dedupe` names them."""
     return near.NearParams(**params.model_dump())
 
 
 def map(batch: pl.DataFrame, params: Params) -> pl.DataFrame:
     """Signatures of one shard."""
-    return near.signatures(as_notes(batch), _room(params)).rename({"note_id": "record"})
+    return near.signatures(as_notes(batch), room(params)).rename({"note_id": "record"})
 
 
-def reduce(tables: list[pl.LazyFrame], params: Params) -> pl.DataFrame:
+def reduce(tables: list[pl.LazyFrame], params: Params, handed: Path | None = None) -> pl.DataFrame:
     """Every record with its cluster, and for the dropped ones which note was kept and how similar it is."""
-    found = near.resolve([table.rename({"record": "note_id"}) for table in tables], _room(params))
+    signatures = [table.rename({"record": "note_id"}) for table in tables]
+    before = past.read(handed) if handed else past.Handed((), None)
+    found = past.resolve_near(signatures, room(params), before.stores, before.ranks)
+    reason = pl.when(pl.col("past").is_not_null()).then(pl.lit(past.NEAR))
     return (
-        found.clusters.join(found.decisions, on="note_id", how="left")
-        .with_columns(reason=pl.when(pl.col("kept_id").is_not_null()).then(pl.lit(NAME)))
+        found.clusters.with_columns(linked=pl.col("note_id").is_in(found.linked.implode()))
+        .join(found.decisions, on="note_id", how="full", coalesce=True)
+        .with_columns(reason=reason.otherwise(pl.when(pl.col("kept_id").is_not_null()).then(pl.lit(NAME))))
         .rename({"note_id": "record", "kept_id": "kept"})
     )
 
@@ -62,9 +70,11 @@ def apply(batch: pl.DataFrame, params: Params, resources: pl.DataFrame) -> Outco
     drops = resources.filter(pl.col("reason").is_not_null())
     clusters = resources.select("record", "cluster")
     kept = batch.drop("cluster", strict=False).join(drops, on="record", how="anti")
-    return Outcome(kept.join(clusters, on="record", how="left"), drops.drop("cluster"))
+    linked = resources.filter(pl.col("linked") & pl.col("reason").is_null()).height
+    details = {"past": {"linked": linked}} if linked else {}
+    return Outcome(kept.join(clusters, on="record", how="left"), drops.drop("cluster", "linked"), details=details)
 
 
 def describe(params: Params) -> dict[str, Any]:
     """What the manifest says of the algorithm."""
-    return {"scheme": near.scheme(_room(params))}
+    return {"scheme": near.scheme(room(params))}

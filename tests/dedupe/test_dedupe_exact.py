@@ -1,4 +1,5 @@
 import gzip
+import re
 import unicodedata
 from pathlib import Path
 
@@ -8,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clinicorpus_errors import UserError
-from dedupe.exact import ExactParams, keys, normalized, resolve
+from dedupe.exact import ExactParams, keys, normalized, resolve, scheme
+from dedupe.numbers import hashed, numbers
+from dedupe.survivor import mended
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 
@@ -71,6 +74,61 @@ def test_normalized_is_letters_and_digits_only(text: str) -> None:
 def test_accents_and_numbers_make_notes_distinct() -> None:
     assert dropped(table("resumé", "resume")) == {}
     assert dropped(table("BP 120/80", "BP 120/81")) == {}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("1.5 mg", "15 mg"), (".5 mg", "5 mg"), ("<5", ">5"), ("BE -2", "BE 2"), ("120/80", "12/080"), ("7.35", "73.5")],
+)
+def test_numbers_that_differ_by_a_sign_or_a_point_are_told_apart_on_demand(one: str, other: str) -> None:
+    notes = table(f"Given {one} today.", f"given {other} today")
+    distinct = ExactParams(numbers_apart=True)
+    assert len(dropped(notes)) == 1
+    assert dropped(notes, distinct) == {}
+    assert scheme(ExactParams()) != scheme(distinct)
+
+
+@settings(deadline=None)
+@given(st.text(alphabet="ab 15.<-\n,", max_size=20), st.sampled_from([" ", "\n", "\t  "]))
+def test_case_and_white_space_never_change_the_numbers(text: str, space: str) -> None:
+    again = re.sub(r"\s", lambda _: space, text).upper()
+    assert numbers(pl.Series([text]))[0] == numbers(pl.Series([again]))[0]
+    assert hashed(pl.Series([text]))[0] == hashed(pl.Series([again]))[0]
+
+
+def chains(dropped: dict[str, str], patients: list[str | None] | None = None, **amends: str) -> dict[str, str | None]:
+    names = sorted({*amends, *amends.values(), *dropped, *dropped.values()})
+    frame = pl.DataFrame({"note_id": names, "amends": [amends.get(name) for name in names]})
+    if patients:
+        frame = frame.with_columns(patient_id=pl.Series(patients))
+    gone = pl.DataFrame({"note_id": list(dropped), "kept_id": list(dropped.values())})
+    return dict(mended(frame, gone).iter_rows())
+
+
+def test_a_chain_of_versions_goes_round_a_dropped_copy() -> None:
+    assert chains({"b": "c"}, a="b") == {"a": "c"}
+    assert chains({"b": "c"}, ["p", "p", "p"], a="b") == {"a": "c"}
+    # What a copy of another patient's note amended is nobody else's.
+    assert chains({"b": "c"}, ["p", "p", "q", "p"], a="b", b="d") == {"a": "d"}
+    assert chains({"b": "c"}, ["p", "p", "q"], a="b") == {"a": None}
+    # Signed again without a change: the later one is kept, and follows what the earlier one followed.
+    assert chains({"b": "a"}, a="b", b="c") == {"a": "c"}
+    # Kept is a later version of the note itself.
+    assert chains({"b": "c"}, a="b", c="a", b="d") == {"a": "d"}
+    assert chains({"b": "c", "c": "d"}, a="b") == {"a": "d"}
+    assert chains({"b": "c"}, a="x") == {}
+
+
+@settings(deadline=None)
+@given(
+    st.dictionaries(st.sampled_from("abcdef"), st.sampled_from("abcdefx")),
+    st.dictionaries(st.sampled_from("abc"), st.sampled_from("def")),
+)
+def test_nothing_that_stays_amends_what_is_dropped(amends: dict[str, str], gone: dict[str, str]) -> None:
+    found = chains(gone, **amends)
+    assert set(found) == {note for note, target in amends.items() if note not in gone and target in gone}
+    assert not set(found.values()) & set(gone)
+    assert all(note != target for note, target in found.items())
 
 
 def test_keys_never_change() -> None:

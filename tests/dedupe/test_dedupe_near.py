@@ -222,6 +222,33 @@ def test_notes_that_differ_in_their_vitals_only_stay_where_numbers_keep_them_apa
     assert dropped(table(swapped), apart) == {"n00002": "n00000"}
 
 
+def test_notes_whose_numbers_differ_stay_on_demand_and_are_still_of_one_cluster() -> None:
+    words = " ".join(WORDS[:150])
+    texts = [f"{words} potassium 4.8", f"{words} potassium 4.8 today", f"{words} potassium 5.8", f"{words} dose .5 mg"]
+    params = NearParams(numbers_apart=True)
+    assert len(dropped(table(texts))) == 3
+    found = near(table(texts), params)
+    assert found.decisions.select("note_id", "kept_id").rows() == [("n00000", "n00001")]
+    assert found.clusters["cluster"].n_unique() == 1
+
+
+def test_other_numbers_in_thousands_do_not_hide_a_note_saved_twice() -> None:
+    words = " ".join(WORDS[:100])
+    texts = [f"{words} potassium {i // 2} {'signed' if i % 2 else ''}" for i in range(400)]
+    gone = dropped(table(texts), NearParams(numbers_apart=True))
+    assert gone == {f"n{i:05d}": f"n{i + 1:05d}" for i in range(0, 400, 2)}
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(0, 2**32))
+def test_with_distinct_numbers_no_note_goes_for_one_with_others(seed: int) -> None:
+    texts = [re.sub("w", "w " if i % 3 else "w", text) for i, text in enumerate(families(seed))]
+    notes = table(texts)
+    text = dict(zip(notes["note_id"], texts, strict=True))
+    for note, kept in dropped(notes, NearParams(numbers_apart=True)).items():
+        assert re.findall(r"\d+", text[note]) == re.findall(r"\d+", text[kept])
+
+
 def test_a_placeholder_is_one_token() -> None:
     found = signatures(table(["Seen by [NAME] at [HEALTH_PLAN]", "[ ] no [see the note]", "x_y"]), PARAMS)
     assert found["n_tokens"].to_list() == [5, 4, 2]

@@ -66,4 +66,4 @@ def test_a_copy_of_a_near_duplicate_names_the_note_kept_for_both() -> None:
 def test_columns_are_those_of_the_files() -> None:
     kept, ledger = deduplicated(pl.DataFrame({"note_id": ["a"], "text": ["one"], "source": ["x"]}))
     assert kept.columns == ["note_id", "cluster"]
-    assert ledger.columns == ["note_id", "reason", "kept_id", "similarity", "cluster"]
+    assert ledger.columns == ["note_id", "reason", "kept_id", "similarity", "cluster", "past"]
