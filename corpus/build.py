@@ -16,7 +16,7 @@ from typing import NamedTuple
 import polars as pl
 
 from clinicorpus_errors import UserError
-from corpus import evaluation, measure
+from corpus import evaluation, measure, past
 from corpus.engine import LocalEngine, disk_full, is_disk_full, local_engine
 from corpus.examples import write_examples, write_review
 from corpus.ingest import Ingested, ingest
@@ -24,7 +24,7 @@ from corpus.keys import DEMO_KEY, Keys, purpose_keys, release_key
 from corpus.readers import read_notes
 from corpus.recipe import Recipe
 from corpus.release import NEEDS, file_entry, plan_files, write_file, year
-from corpus.runner import Progress, ShardState, add_up, code_digest, run_stages, stage_key
+from corpus.runner import Progress, ShardState, StagesRun, add_up, code_digest, run_stages, stage_key
 from corpus.stage import Json
 from corpus.stages import STAGES, contamination
 from corpus.tokens import tokenizer_file
@@ -91,6 +91,8 @@ def build(recipe: Recipe, given: Json, workspace: Workspace, progress: Progress)
         measure.policy_block(params["deid.placeholders"])
         tokenizer = sha256_file(tokenizer_file(recipe.release.tokenizer))
         keys, notices = build_keys(recipe, workspace)
+        pasts = past.opened(recipe, workspace, keys)
+        notices += past.notices(pasts)
         if recipe.crosswalk_seed is None and not workspace.crosswalk.exists() and sealed(workspace.root, recipe.name):
             notices.append(
                 "work/crosswalk.sqlite was not there: patients get other codes, and other places in the split, than "
@@ -101,11 +103,14 @@ def build(recipe: Recipe, given: Json, workspace: Workspace, progress: Progress)
                 progress.start("read notes", 1, fresh=1)
                 read = ingest(recipe, workspace, keys)
                 progress.advance()
+                before = past.handed(pasts, recipe, read, workspace, keys)
                 run = run_stages(
                     list(STAGES), params, read.shards, keys=keys, folder=folder, released=NEEDS, engine=engine,
                     progress=progress, tables={
                         **({"deid.detect": read.known} if read.known else {}),
                         **({"contamination": items.table} if items else {}),
+                        **({"dedupe.exact": before.signatures, "dedupe.near": before.signatures} if before else {}),
+                        **({"split": before.groups} if before else {}),
                     },
                 )  # fmt: skip
                 identity = sha256_bytes(
@@ -121,20 +126,21 @@ def build(recipe: Recipe, given: Json, workspace: Workspace, progress: Progress)
                     folder,
                     read,
                     run.states,
-                    run.used | read.used | (items.used if items else frozenset()),
+                    run.used | read.used.union(*(more.used for more in (items, before) if more)),
                     engine,
                     progress,
                 )
-                before = _sealed_as(folder).get(identity)
-                if before and not run.ran and not read.fresh:
-                    manifest = version_folder(workspace.root, recipe.name, before) / "manifest.json"
+                same = _sealed_as(folder).get(identity)
+                if same and not run.ran and not read.fresh:
+                    manifest = version_folder(workspace.root, recipe.name, same) / "manifest.json"
                     if manifest.is_file() and not verify(manifest, workspace.root):
+                        past.keep_signatures(workspace, recipe, same, manifest, run, engine, progress)
                         return Built(
-                            manifest, corpus_folder(workspace.root, recipe.name, before), before, "unchanged",
+                            manifest, corpus_folder(workspace.root, recipe.name, same), same, "unchanged",
                             tuple(notices),
                         )  # fmt: skip
                 return _release(
-                    recipe, given, workspace, keys, read, run.states, engine, progress, identity, notices, items
+                    recipe, given, workspace, keys, read, run, engine, progress, identity, notices, items, pasts
                 )
         except Exception as error:
             if is_disk_full(error):
@@ -252,11 +258,11 @@ def _retain_until(now: datetime) -> str:
 
 
 def _release(
-    recipe: Recipe, given: Json, workspace: Workspace, keys: Keys, read: Ingested, states: Sequence[ShardState],
+    recipe: Recipe, given: Json, workspace: Workspace, keys: Keys, read: Ingested, run: StagesRun,
     engine: LocalEngine, progress: Progress, identity: str, notices: list[str],
-    items: evaluation.Items | None,
+    items: evaluation.Items | None, pasts: Sequence[past.Past],
 ) -> Built:  # fmt: skip
-    root, name = workspace.root, recipe.name
+    root, name, states = workspace.root, recipe.name, run.states
     notes = [state.data for state in states]
     created = [p for state in states for f in state.folders if (p := f / "created.parquet").is_file()]
     version = next_version(root, name, recipe.version)
@@ -303,10 +309,13 @@ def _release(
         "statistics": _statistics(notes),
         "environment": environment(),
         "overrides": gate.overrides,
+        "against": past.report(pasts, states),
     }  # fmt: skip
     same = _same_content(root, name, body)
     if same:
-        return _install_again(workspace, name, same, staging, identity, notices)
+        built = _install_again(workspace, name, same, staging, identity, notices)
+        past.keep_signatures(workspace, recipe, built.version, built.manifest, run, engine, progress)
+        return built
     card = render_card(CorpusManifest.model_validate(body))
     (staging / "README.md").write_text(card, encoding="utf-8")
     body["files"] = [*files, _plain_entry(staging / "README.md", "corpus", "card")]
@@ -318,6 +327,8 @@ def _release(
     body["files"].append(_plain_entry(report, "manifest", "report"))
     manifest = CorpusManifest.model_validate(body)
     write_atomic(manifests_staging / "manifest.json", canonical(manifest.dump()))
+    # Before the seal, so that every sealed version can be deduplicated against.
+    past.keep_signatures(workspace, recipe, version, manifests_staging / "manifest.json", run, engine, progress)
     for path in (
         manifests_staging,
         *manifests_staging.iterdir(),
@@ -356,15 +367,15 @@ def _write_pages(
 
 
 def write_ledger(path: Path, read: Ingested, states: Sequence[ShardState]) -> None:
-    """Where every row that was read ended: note_id, record, stage, reason, kept, similarity, item, parent; PHI zone.
+    """Where every row that was read ended: note_id, record, stage, reason, kept, similarity, item, parent, past; PHI zone.
 
-    `reason` is null for a note that was released; `kept` is the record a duplicate was dropped for, `item` the set and item
-    of an evaluation that a record held. Rows that the reader refused have no record; `input_row` says where they stood (-1: a
+    `reason` is null for a note that was released; `kept` is the record a duplicate was dropped for, in the corpus `past`
+    where that is not null, `item` the set and item of an evaluation that a record held. Rows that the reader refused have no record; `input_row` says where they stood (-1: a
     note_id that occurs again). Instruction records that went have no note_id; `parent` is the record of their note.
     """
     ids = pl.read_parquet(read.folder / "ids.parquet").select("note_id", "record")
     drops = [pl.read_parquet(p) for s in states for f in s.folders if (p := f / "drops.parquet").is_file()]
-    schema = {"record": pl.String, "reason": pl.String, "stage": pl.String, "kept": pl.String, "similarity": pl.Float64, "item": pl.String, "parent": pl.String}  # fmt: skip
+    schema = {"record": pl.String, "reason": pl.String, "stage": pl.String, "kept": pl.String, "similarity": pl.Float64, "item": pl.String, "parent": pl.String, "past": pl.String}  # fmt: skip
     dropped = pl.concat([pl.DataFrame(schema=schema), *drops], how="diagonal").select(*schema)
     rejected = pl.read_parquet(read.folder / "rejected.parquet").with_columns(stage=pl.lit(READER))
     made = dropped.join(ids, on="record", how="anti")
@@ -477,7 +488,8 @@ def plan(recipe: Recipe, workspace: Workspace) -> Json:
 def clean(workspace: Workspace) -> Json:
     """Remove outputs in work/ that the last build of each corpus does not use.
 
-    Keeps the crosswalk, and everything the last build of each corpus needs to be found unchanged.
+    Keeps the crosswalk, the signatures of sealed versions, and everything the last build of each corpus needs to be found
+    unchanged.
     """
     removed = kept = 0
     with workspace.enter():
@@ -485,7 +497,7 @@ def clean(workspace: Workspace) -> Json:
             p for p in workspace.work.iterdir() if p.is_dir() and p not in (workspace.temporary, workspace.cache)
         ):
             needed = set(_needed(folder))
-            for group in ("segments", "maps", "reduces", "ingest", "hospital", "evaluation"):
+            for group in ("segments", "maps", "reduces", "ingest", "hospital", "evaluation", "past"):
                 for output in sorted(p for p in (folder / group).rglob("record.json")):
                     size = sum(f.stat().st_size for f in output.parent.iterdir())
                     if output.parent.name in needed:

@@ -38,6 +38,22 @@ class Crosswalk:
                 identity: hmac.digest(self._seed, f"{namespace}\0{kind}\0{identity}".encode(), "sha256")[:16]
                 for identity in wanted
             }
+        found = self._stored(namespace, kind, wanted)
+        new = {identity: os.urandom(16) for identity in wanted if identity not in found}
+        self._db.executemany(
+            "insert into nonce values (?, ?, ?, ?)",
+            [(namespace, kind, identity, nonce) for identity, nonce in new.items()],
+        )
+        self._db.commit()
+        return found | new
+
+    def known(self, namespace: str, kind: str, identities: Sequence[str]) -> dict[str, bytes]:
+        """The nonces of those identities that have one; none is drawn."""
+        if self._seed is not None:
+            return self.nonces(namespace, kind, identities)
+        return self._stored(namespace, kind, sorted(set(identities)))
+
+    def _stored(self, namespace: str, kind: str, wanted: Sequence[str]) -> dict[str, bytes]:
         found: dict[str, bytes] = {}
         for start in range(0, len(wanted), CHUNK):
             part = wanted[start : start + CHUNK]
@@ -47,13 +63,7 @@ class Crosswalk:
                 (namespace, kind, *part),
             )
             found.update(rows.fetchall())
-        new = {identity: os.urandom(16) for identity in wanted if identity not in found}
-        self._db.executemany(
-            "insert into nonce values (?, ?, ?, ?)",
-            [(namespace, kind, identity, nonce) for identity, nonce in new.items()],
-        )
-        self._db.commit()
-        return found | new
+        return found
 
     def close(self) -> None:
         self._db.close()

@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
@@ -22,6 +22,8 @@ from corpus.stages import STAGES
 from corpus.tokens import DEFAULT
 from corpus.zones import RESERVED
 from deid.gate import GateParams
+
+Earlier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,40}@\d+\.\d+\.\d+$")]
 
 
 class Section(BaseModel):
@@ -139,6 +141,12 @@ class Recipe(Section):
     """Where shards run."""
     stages: Stages = Field(default_factory=Stages)  # type: ignore[valid-type]
     """Parameters of each stage; what is not named keeps its default."""
+    numbers_apart: bool = False
+    """Notes whose numbers differ (vitals, laboratory values, doses), or their order, are never duplicates, exact or near,
+    however alike the rest."""
+    against: tuple[Earlier, ...] = ()
+    """Sealed versions of this workspace, NAME@VERSION, under the same key: what repeats or nearly repeats a note of theirs is
+    dropped, and what they held out stays held out. Their notes are not read again."""
     gold: tuple[Gold, ...] = ()
     """Gold sets on which de-identification is measured in this build."""
     evaluation: tuple[EvaluationSet, ...] = ()
@@ -148,6 +156,18 @@ class Recipe(Section):
     gate: GateParams = GateParams()
     """What the measurements must show before the corpus may be released."""
     release: Release = Release()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers_everywhere(cls, given: Any) -> Any:
+        """`numbers_apart` stands for the parameter of that name of both stages, so that they say what they did."""
+        if not isinstance(given, dict) or "numbers_apart" not in given or not isinstance(given.get("stages", {}), dict):
+            return given
+        stages = dict(given.get("stages", {}))
+        for name in ("dedupe.exact", "dedupe.near"):
+            if isinstance(stages.get(name, {}), dict):
+                stages[name] = {"numbers_apart": given["numbers_apart"], **stages.get(name, {})}
+        return {**given, "stages": stages}
 
     @model_validator(mode="after")
     def _keys_fit_source(self) -> Recipe:
@@ -159,6 +179,8 @@ class Recipe(Section):
         names = [one.name for one in self.evaluation]
         if again := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"evaluation: two sets have the name {', '.join(again)}")
+        if twice := sorted({one for one in self.against if self.against.count(one) > 1}):
+            raise ValueError(f"against: {', '.join(twice)} is named twice")
         if self.key == "demo" and not synthetic:
             raise ValueError("the demo key is known to everybody and refused for any source but the synthetic hospital")
         return self

@@ -164,6 +164,7 @@ class ReduceJob(NamedTuple):
     params: Json
     folder: str
     key: str
+    table: str | None = None
 
 
 @cache
@@ -296,7 +297,8 @@ def run_reduce(job: ReduceJob) -> Json:
         module = STAGES[job.stage]
         tables = [pl.scan_parquet(path) for path in job.tables]
         by = getattr(module, "BY", "record")
-        decisions = module.reduce(tables, module.Params.model_validate(job.params)).sort(by)
+        handed = (Path(job.table),) if job.table else ()
+        decisions = module.reduce(tables, module.Params.model_validate(job.params), *handed).sort(by)
         for index, table in enumerate(tables):
             decisions.join(table.select(by).collect(), on=by, how="semi").sort(by).write_parquet(
                 folder / f"slice-{index:05d}.parquet"
@@ -318,11 +320,13 @@ class ShardState(NamedTuple):
 
 
 class StagesRun(NamedTuple):
-    """Final state of each shard, how many worker calls had to run, and the names of all folders the result needs."""
+    """Final state of each shard, how many worker calls had to run, the names of all folders the result needs, and of each
+    stage of scope corpus the tables of its `map`, one for each shard."""
 
     states: list[ShardState]
     ran: int
     used: frozenset[str]
+    maps: dict[str, list[Path]]
 
 
 class Progress(Protocol):
@@ -366,13 +370,15 @@ def run_stages(
 ) -> StagesRun:
     """Run `pipeline` over `shards` (path, sha256).
 
-    `tables`: by stage, a file that its `load` is handed, with its sha256, which becomes part of the stage's key.
+    `tables`: by stage, a file that its `load` (scope corpus: its `reduce`) is handed, with a digest of what it says, which
+    becomes part of the stage's key.
     `released` are the columns that the release needs; a column that neither a later stage nor the release reads is
     not carried on.
     """
     states = [ShardState(path, digest, ()) for path, digest in shards]
     ran = 0
     used: set[str] = set()
+    mapped: dict[str, list[Path]] = {}
     segment: list[tuple[str, list[tuple[Path, str]] | None]] = []
 
     def flush(position: int) -> None:
@@ -387,7 +393,7 @@ def run_stages(
             ops, parts = [], []
             for name, slices in segment:
                 decisions, digest = (str(slices[i][0]), slices[i][1]) if slices else (None, None)
-                table, table_digest = tables.get(name, (None, None))
+                table, table_digest = tables.get(name, (None, None)) if not slices else (None, None)
                 ops.append(Op(name, params[name].model_dump(mode="json"), decisions, str(table) if table else None))
                 part: Json = {**stage_key(name, params[name]), "decisions": digest}
                 parts.append(part | {"table": table_digest} if table else part)
@@ -426,11 +432,14 @@ def run_stages(
                 )  # fmt: skip
             records, fresh = _run_missing(engine, run_map, maps, progress, f"{name}: read")
             ran += fresh
-            key = sha256_bytes(canonical({"reduce": own, "tables": [r["files"]["table.parquet"] for r in records]}))
+            mapped[name] = [Path(job.folder) / "table.parquet" for job in maps]
+            handed, digest = tables.get(name, (None, None))
+            depends: Json = {"reduce": own, "tables": [r["files"]["table.parquet"] for r in records]}
+            key = sha256_bytes(canonical(depends | {"table": digest} if handed else depends))
             target = folder / "reduces" / name / _short(key)
             reduce = ReduceJob(
-                f"{name} reduce", tuple(f"{job.folder}/table.parquet" for job in maps), name,
-                params[name].model_dump(mode="json"), str(target), key,
+                f"{name} reduce", tuple(map(str, mapped[name])), name, params[name].model_dump(mode="json"), str(target),
+                key, str(handed) if handed else None,
             )  # fmt: skip
             decided, fresh = _run_missing(engine, run_reduce, [reduce], progress, f"{name}: decide")
             ran += fresh
@@ -446,7 +455,7 @@ def run_stages(
         if stage.KEEP:
             flush(position + 1)
     flush(len(pipeline))
-    return StagesRun(states, ran, frozenset(used))
+    return StagesRun(states, ran, frozenset(used), mapped)
 
 
 def add_up(states: Sequence[ShardState]) -> dict[str, Json]:

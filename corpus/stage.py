@@ -13,7 +13,8 @@
     apply(batch, params, resources) -> Outcome   scopes note and patient
     map(batch, params) -> table                  scope corpus: per shard, small
     reduce(tables, params) -> decisions          scope corpus: columns record, and `reason` where it drops; the tables
-                                                 are LazyFrames, read as far as they are needed
+                                                 are LazyFrames, read as far as they are needed; a third argument is
+                                                 the file that the build hands to the stage (signatures of the past)
     apply(batch, params, decisions) -> Outcome   scope corpus
     BY                                           optional, scope corpus: the column that decisions are about instead of
                                                  `record`; a shard gets those that its table names
@@ -81,6 +82,8 @@ REASONS: dict[str, str] = {
     "reader.duplicate_id": "an earlier row has the same note_id",
     "dedupe.exact": "another note has the same letters and digits",
     "dedupe.near": "another note has nearly the same word shingles",
+    "dedupe.past_exact": "a note of an earlier corpus has the same letters and digits",
+    "dedupe.past_near": "a note of an earlier corpus has nearly the same word shingles",
     "dedupe.no_new_information": "every passage stands in an earlier note of the patient",
     "dedupe.boilerplate": "nothing but sentences that recur across patients",
     "filters.short": "fewer words than the recipe asks for",

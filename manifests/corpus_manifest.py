@@ -77,6 +77,7 @@ class Stage(Record):
     """Figures of this stage that are no drop: spans by identifier and action, algorithm versions. `rules`: spans by the rule
     that found them; `review`: notes with a characteristic that people should look at, by kind; both rounded to tens.
     `boilerplate`: places, notes and characters of sentences that recur across patients, rounded to tens.
+    `past`: records whose cluster is one of an earlier version.
     `redundancy`: shares of words that stood in an earlier note of the same patient, by type, role and year."""
 
 
@@ -187,6 +188,21 @@ class Tokenizer(Record):
     sha256: str
 
 
+class Against(Record):
+    """An earlier version that this one was deduplicated against, by its signatures."""
+
+    name: str
+    version: str
+    sha256: str
+    """Digest of its manifest.json."""
+    notes: NonNegativeInt
+    """Its released notes."""
+    schemes: dict[str, str]
+    """What its signatures are, `exact` and `near`."""
+    dropped: dict[str, NonNegativeInt]
+    """Records that went for one of its notes, by reason."""
+
+
 class CorpusManifest(Record):
     schema_id: str = Field(alias="schema", default=SCHEMA)
     corpus: Corpus
@@ -207,6 +223,7 @@ class CorpusManifest(Record):
     """What was passed over, why and by whom: rule, reason, by."""
     gate: Gate | None = None
     """Null in versions that were sealed before there was a gate."""
+    against: list[Against] = []
 
     @model_validator(mode="after")
     def _status_follows(self) -> CorpusManifest:

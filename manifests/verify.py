@@ -57,6 +57,10 @@ def sums(manifest: CorpusManifest) -> list[str]:
         if previous and (previous.records_out, previous.chars_out) != (stage.records_in, stage.chars_in):
             problems.append(f"{stage.name}: takes in other than {previous.name} gave out")
         previous = stage
+    named = sum(sum(one.dropped.values()) for one in manifest.against)
+    gone = sum(n for s in manifest.stages for reason, n in s.dropped.items() if reason.startswith("dedupe.past_"))
+    if named != gone:
+        problems.append(f"{gone} records went for earlier versions, which have {named} of them")
     released = sum(file.rows or 0 for file in manifest.files)
     if previous and released != previous.records_out:
         problems.append(f"files hold {released} rows, the last stage gave out {previous.records_out} records")
@@ -99,6 +103,18 @@ def _chain(manifest: CorpusManifest, path: Path, root: Path) -> list[str]:
     return []
 
 
+def _against(manifest: CorpusManifest, root: Path) -> list[str]:
+    """Versions this one was compared with that are here, but other than they were."""
+    named = [
+        (f"{one.name} {one.version}", version_folder(root, one.name, one.version), one) for one in manifest.against
+    ]
+    return [
+        f"{told}, which it was deduplicated against, was changed since"
+        for told, folder, one in named
+        if (path := folder / "manifest.json").is_file() and sha256_file(path) != one.sha256
+    ]
+
+
 def _is_canonical(data: bytes) -> bool:
     try:
         return canonical(json.loads(data)) == data
@@ -136,4 +152,5 @@ def verify(path: Path, root: Path) -> list[str]:
         problems.append("manifest.json is not in canonical form")
     if (path.parent.parent.name, path.parent.name) != (manifest.corpus.name, manifest.corpus.version):
         problems.append(f"stands in the folder of another version than its own {manifest.corpus.version}")
-    return problems + sums(manifest) + _chain(manifest, path, root) + _files(manifest, path, root)
+    known = _chain(manifest, path, root) + _against(manifest, root)
+    return problems + sums(manifest) + known + _files(manifest, path, root)

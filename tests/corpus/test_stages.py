@@ -63,7 +63,7 @@ def test_filters_account_for_any_text(texts):
 
 def _split(groups, params):
     frame = pl.DataFrame({"record": [str(i) for i in range(len(groups))], "text": "x", "group": groups, "cluster": "c"})
-    return split.apply(frame, params, purpose_keys(DEMO_KEY, "demo").split).batch
+    return split.apply(frame, params, split.load(params, purpose_keys(DEMO_KEY, "demo"))).batch
 
 
 def test_a_patient_is_in_one_split_and_shares_come_out():
