@@ -29,13 +29,13 @@ def _text(number, changed=()):
 
 def _far(number):
     """Linked to `_text(number)`, and too far from it to be dropped."""
-    return _text(number, range(5, 120, 37))
+    return _text(number, range(5, 120, 40))
 
 
 def _between(one, other):
     """From one note to another in steps, each linked to the one before and too far from it to be dropped."""
     words = [*_words(one), *_words(other)]
-    return [_note(words[step : step + 120]) for step in range(15, 120, 15)]
+    return [_note(words[step : step + 120]) for step in range(12, 120, 12)]
 
 
 def _rows(patients, texts, day="2019-03-01T08:00:00"):
@@ -62,7 +62,11 @@ AGAINST = {
 
 @pytest.fixture(scope="module", autouse=True)
 def keys(tmp_path_factory):
-    os.environ["CLINICORPUS_KEYS"] = str(tmp_path_factory.mktemp("keys"))
+    """A known key, so that splits and the order of records are those that the tests were written with."""
+    folder = tmp_path_factory.mktemp("keys")
+    (folder / "hospital.key").write_bytes(b"k" * 32)
+    (folder / "hospital.key").chmod(0o600)
+    os.environ["CLINICORPUS_KEYS"] = str(folder)
     yield
     del os.environ["CLINICORPUS_KEYS"]
 
@@ -132,7 +136,8 @@ def later(workspace, tmp_path_factory):
 def test_what_repeats_an_earlier_version_goes_and_names_its_record(later):
     root, notes, (first, _places), built = later
     found = _ledger(root)
-    assert {note for note in notes if found[note]["reason"] is None} | {"p90-b"} == set(notes) - {"p0-a", "p1-b"}
+    gone = {note for note in notes if found[note]["reason"]}
+    assert gone in ({"p0-a", "p1-b", "p90-a"}, {"p0-a", "p1-b", "p90-b"})
     assert [tuple(found[n][c] for c in ("reason", "kept", "past")) for n in ("p0-a", "p1-b")] == [
         ("dedupe.past_exact", first["p0-a"]["record"], "ward@0.1.0"),
         ("dedupe.past_near", first["p1-a"]["record"], "ward@0.1.0"),
