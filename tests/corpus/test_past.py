@@ -250,7 +250,8 @@ def test_what_cannot_be_compared_stops_before_any_work(root, damage, changes, sa
     assert not (root / "corpora" / "ward" / "0.2.0").exists()
 
 
-@pytest.mark.parametrize("state", ["unchanged", pytest.param("same", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("state", ["unchanged", "same"])
 def test_the_same_build_puts_lost_signatures_back(root, state):
     whole = {p.name: p.read_bytes() for p in _drop(root).iterdir()}
     shutil.rmtree(_drop(root))

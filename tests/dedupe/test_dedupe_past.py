@@ -81,12 +81,14 @@ def test_neither_files_nor_order_of_old_or_new_matter(seed, parts, tmp_path_fact
         amends=[rng.choice([None, None, "n00001", "n00007", "gone"]) for _ in texts],
     )
     one, other, new = notes[:30], notes[30:60], notes[60:]
-    first = against(new, Store("a", stored(folder, one)), Store("b", stored(folder / "..", other)))
+    few = NearParams(leaders=1)  # which ones lead a bucket must not hang on the files
+    first = against(new, Store("a", stored(folder, one)), Store("b", stored(folder / "..", other)), near=few)
     shuffled = new.sample(fraction=1, shuffle=True, seed=1)
     again = against(
         shuffled,
         Store("b", stored(folder / "..", other[::-1], parts)),
         Store("a", tuple(reversed(stored(folder, one, parts)))),
+        near=few,
     )
     assert_same(first, again)
 
@@ -244,7 +246,7 @@ def test_a_form_filled_in_thousands_of_times_is_compared_with_a_few_of_them(tmp_
     rng = random.Random(1)
 
     def filled() -> str:
-        return " ".join(rng.choice(WORDS) if i % 2 and i < 120 else word for i, word in enumerate(WORDS[:240]))
+        return " ".join(rng.choice(WORDS) if i % 2 and i < 60 else word for i, word in enumerate(WORDS[:240]))
 
     texts = [filled() for _ in range(800)]
     compared = []
@@ -254,4 +256,4 @@ def test_a_form_filled_in_thousands_of_times_is_compared_with_a_few_of_them(tmp_
         past.stars.Sets, "jaccard", lambda sets, a, b: compared.append(len(a)) or jaccard_of(sets, a, b)
     )
     past.matches([signatures(table(texts[400:], 400), NEAR).lazy()], NEAR, [store])
-    assert 0 < sum(compared) < 400 * 400 / 2
+    assert 0 < sum(compared) < 400 * 400 / 4
