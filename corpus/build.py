@@ -17,7 +17,8 @@ import polars as pl
 
 from clinicorpus_errors import UserError
 from corpus import evaluation, measure, past
-from corpus.engine import LocalEngine, disk_full, is_disk_full, local_engine
+from corpus.cluster import open_engine
+from corpus.engine import Engine, disk_full, is_disk_full
 from corpus.examples import write_examples, write_review
 from corpus.ingest import Ingested, ingest
 from corpus.keys import DEMO_KEY, Keys, purpose_keys, release_key
@@ -99,7 +100,7 @@ def build(recipe: Recipe, given: Json, workspace: Workspace, progress: Progress)
                 "in the versions sealed before; restore it from a backup if that is not meant"
             )
         try:
-            with local_engine(recipe.worker_count()) as engine:
+            with open_engine(recipe, folder / "engine") as engine:
                 progress.start("read notes", 1, fresh=1)
                 read = ingest(recipe, workspace, keys)
                 progress.advance()
@@ -259,7 +260,7 @@ def _retain_until(now: datetime) -> str:
 
 def _release(
     recipe: Recipe, given: Json, workspace: Workspace, keys: Keys, read: Ingested, run: StagesRun,
-    engine: LocalEngine, progress: Progress, identity: str, notices: list[str],
+    engine: Engine, progress: Progress, identity: str, notices: list[str],
     items: evaluation.Items | None, pasts: Sequence[past.Past],
 ) -> Built:  # fmt: skip
     root, name, states = workspace.root, recipe.name, run.states
@@ -348,7 +349,7 @@ def _release(
 
 
 def _write_pages(
-    folder: Path, read: Ingested, states: Sequence[ShardState], used: frozenset[str], engine: LocalEngine,
+    folder: Path, read: Ingested, states: Sequence[ShardState], used: frozenset[str], engine: Engine,
     progress: Progress,
 ) -> None:  # fmt: skip
     """Ledger, examples and list for review of this run, unless they stand there; last, what they and the release rest on."""

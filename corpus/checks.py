@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from corpus.engine import LocalEngine
+from corpus.engine import Engine
 from corpus.ingest import Ingested
 from corpus.keys import NO_KEYS
 from corpus.patients import coded
@@ -123,7 +123,7 @@ def _read_blind(job: BlindJob) -> pl.DataFrame:
 
 
 def check_detection(
-    recipe: Recipe, read: Ingested, states: Sequence[ShardState], engine: LocalEngine, progress: Progress
+    recipe: Recipe, read: Ingested, states: Sequence[ShardState], engine: Engine, progress: Progress
 ) -> list[Json]:
     """The entry of the manifest: recall of a blind detection against the patient table. Empty where there is no table."""
     known = known_values(read)
@@ -156,7 +156,7 @@ def check_detection(
     return [{"what": "selfcheck", "gold": "patient table", "origin": origin, "figures": released}]
 
 
-def _again(notes: pl.DataFrame, params: str, engine: LocalEngine, progress: Progress) -> pl.DataFrame:
+def _again(notes: pl.DataFrame, params: str, engine: Engine, progress: Progress) -> pl.DataFrame:
     """Detection without the table, all notes of a patient together; the result does not depend on how they are dealt out."""
     patients = notes["patient_id"].unique().sort()
     # Each worker that takes part loads a detector that knows no table.
@@ -194,7 +194,7 @@ def _attack(job: AttackJob) -> Json:
 
 
 def attack_release(
-    recipe: Recipe, read: Ingested, states: Sequence[ShardState], staging: Path, engine: LocalEngine, progress: Progress
+    recipe: Recipe, read: Ingested, states: Sequence[ShardState], staging: Path, engine: Engine, progress: Progress
 ) -> list[Json]:
     """The entry of the manifest: what a red team makes of the notes in `staging`, which are to be released."""
     files = tuple(str(p) for product in ("pretrain", "sealed") for p in sorted((staging / product).glob("*.parquet")))

@@ -1,5 +1,7 @@
 """Run one function over many shards. `done` means that the records the function writes exist, nothing else.
 
+An `Engine` decides where: `local` here, `ray` and `slurm` in corpus/cluster.py.
+
 `local` is the process pool of the standard library. Workers are spawned, not forked (polars and tokenizers hold
 threads), run polars on one thread, never import torch, and end when their parent does.
 """
@@ -15,11 +17,27 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from clinicorpus_errors import UserError
+from corpus.worker import ONE_THREAD
 
 ATTEMPTS = 3
+
+
+class Engine(Protocol):
+    """Where shards run."""
+
+    workers: int
+    """How many jobs run at once, at most."""
+
+    def run_shards(
+        self, fn: Callable[[Any], Any], jobs: Sequence[Any], done: Callable[[], None] = lambda: None
+    ) -> list[Any]:
+        """Results of `fn(job)` in the order of `jobs`; `done()` is called after each. `fn` is a function of a module.
+
+        A job whose worker was killed goes again, ATTEMPTS times at most. Raises UserError.
+        """
 
 
 class Failure(NamedTuple):
@@ -29,11 +47,17 @@ class Failure(NamedTuple):
     where: str
 
 
+def hide_torch() -> None:
+    """Make the import of torch fail in this process, which presidio and spaCy take as "not there".
+
+    Where torch is installed they pull it in: 13 s and 391 MB instead of 3.7 s and 112 MB a worker.
+    """
+    sys.modules["torch"] = None  # type: ignore[assignment]
+
+
 def _start_worker() -> None:
     os.umask(0o077)
-    # Importing presidio or spaCy where torch is installed pulls torch in: 13 s and 391 MB instead of 3.7 s and
-    # 112 MB a worker. None in sys.modules makes the import fail, which both take as "not there".
-    sys.modules["torch"] = None  # type: ignore[assignment]
+    hide_torch()
     parent = multiprocessing.parent_process()
     if parent is not None:
 
@@ -102,10 +126,7 @@ class LocalEngine:
     def run_shards(
         self, fn: Callable[[Any], Any], jobs: Sequence[Any], done: Callable[[], None] = lambda: None
     ) -> list[Any]:
-        """Results of `fn(job)` in the order of `jobs`; `done()` is called after each.
-
-        A killed worker breaks the pool: jobs without a result go again, ATTEMPTS times at most. Raises UserError.
-        """
+        """See Engine. A killed worker breaks the pool: all jobs without a result go again."""
         results: dict[int, Any] = {}
         for _attempt in range(ATTEMPTS):
             missing = [i for i in range(len(jobs)) if i not in results]
@@ -120,7 +141,7 @@ class LocalEngine:
                         index = pending.pop(future)
                         results[index] = future.result()
                         if isinstance(results[index], Failure):
-                            raise _stage_failed(results[index], jobs[index])
+                            raise stage_failed(results[index], jobs[index])
                         done()
             except BrokenProcessPool:
                 self.close()
@@ -144,7 +165,8 @@ class LocalEngine:
             self._pool = None
 
 
-def _stage_failed(failure: Failure, job: Any) -> UserError:
+def stage_failed(failure: Failure, job: Any) -> UserError:
+    """The error for a stage that raised on a job."""
     return UserError(
         "a stage failed",
         value=f"{failure.kind} at {failure.where} in {getattr(job, 'label', 'a job')}",
@@ -157,9 +179,7 @@ def _stage_failed(failure: Failure, job: Any) -> UserError:
 @contextmanager
 def local_engine(workers: int) -> Iterator[LocalEngine]:
     """A LocalEngine whose children inherit one-threaded polars and tokenizers."""
-    os.environ["POLARS_MAX_THREADS"] = "1"
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ.update(ONE_THREAD)
     engine = LocalEngine(workers)
     try:
         yield engine

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import polars as pl
 from jinja2 import Environment
 
-from corpus.engine import LocalEngine
+from corpus.engine import Engine
 from corpus.runner import Progress, ShardState
 from deid.review import KINDS, excerpt, flagged
 from deid.spans import Span
@@ -124,7 +124,7 @@ def _review_shard(job: ReviewJob) -> tuple[dict[str, int], list[tuple[str, str, 
     return counts, rows
 
 
-def write_review(path: Path, states: Sequence[ShardState], engine: LocalEngine, progress: Progress) -> None:
+def write_review(path: Path, states: Sequence[ShardState], engine: Engine, progress: Progress) -> None:
     """Write the page of what is to be reviewed: by kind, the sentence around each place."""
     jobs = [
         ReviewJob(

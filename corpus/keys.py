@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import platform
 import re
 import stat
 from pathlib import Path
@@ -105,6 +106,27 @@ def release_key(name: str, *, root: Path) -> tuple[bytes, bool]:
     if len(key) != 32:
         raise UserError("the release key is damaged", value=f"{path}: {len(key)} bytes", cause="a key has 32 bytes")
     return key, made
+
+
+def keys_named(id: str, kind: str) -> Keys:
+    """The purpose keys whose id is `id`: those of the demonstration, or of a key in the key folder. Raises UserError."""
+    if kind == "demo":
+        return purpose_keys(DEMO_KEY, kind)
+    try:
+        for path in sorted(keys_folder().glob("*.key")):
+            key = path.read_bytes()
+            if len(key) == 32 and (found := purpose_keys(key, kind)).id == id:
+                return found
+    except OSError as error:
+        cause = error.strerror
+    else:
+        cause = f"no key with the id {id} stands there"
+    raise UserError(
+        "a node cannot read the release key",
+        value=f"{keys_folder()} on {platform.node()}",
+        cause=cause,
+        next="set CLINICORPUS_KEYS to a folder that all nodes see",
+    )
 
 
 def code(key: bytes, nonce: bytes) -> str:

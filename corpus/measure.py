@@ -17,7 +17,7 @@ import polars as pl
 import deid
 from clinicorpus_errors import UserError
 from corpus.checks import attack_release, check_detection
-from corpus.engine import LocalEngine
+from corpus.engine import Engine
 from corpus.ingest import Ingested
 from corpus.keys import NO_KEYS
 from corpus.recipe import Gold, Recipe
@@ -136,7 +136,7 @@ def kept_by(policy: Policy) -> tuple[str, ...]:
 
 
 def measure(
-    recipe: Recipe, read: Ingested, states: Sequence[ShardState], engine: LocalEngine, progress: Progress,
+    recipe: Recipe, read: Ingested, states: Sequence[ShardState], engine: Engine, progress: Progress,
     staging: Path,
 ) -> list[Json]:  # fmt: skip
     """Every measurement of this build, on gold whole: `disclosed` makes of it what may leave the PHI zone.

@@ -16,7 +16,7 @@ import polars as pl
 
 from clinicorpus_errors import UserError
 from corpus.crosswalk import Crosswalk
-from corpus.engine import LocalEngine
+from corpus.engine import Engine
 from corpus.ingest import Ingested
 from corpus.keys import Keys, code
 from corpus.recipe import Recipe
@@ -83,7 +83,7 @@ def write_signatures(job: SignatureJob) -> Json:
 
 
 def keep_signatures(
-    workspace: Workspace, recipe: Recipe, version: str, manifest: Path, run: StagesRun, engine: LocalEngine,
+    workspace: Workspace, recipe: Recipe, version: str, manifest: Path, run: StagesRun, engine: Engine,
     progress: Progress,
 ) -> None:  # fmt: skip
     """Write the signatures of a version (to be) sealed as `manifest`, unless they stand there whole."""

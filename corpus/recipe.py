@@ -113,6 +113,21 @@ class Release(Section):
     """What counts tokens: `smollm2`, or a tokenizer.json, or a folder that holds one."""
 
 
+class Cluster(Section):
+    address: str | None = None
+    """`ray`: address of the head; by default RAY_ADDRESS, else the cluster that runs on this machine."""
+    partition: str | None = None
+    """`slurm`: partition of the tasks; by default the cluster's own."""
+    memory_gb: int = Field(default=4, ge=1)
+    """Memory that is asked for each shard in work, in GB; one core goes with it."""
+    hours: int = Field(default=24, ge=1)
+    """A shard that takes longer is ended and tried again."""
+    setup: str | None = None
+    """`slurm`: shell lines before each task, e.g. module load python/3.11."""
+    sbatch: dict[str, str] = {}
+    """`slurm`: further options of sbatch, e.g. {account: research}."""
+
+
 def _stages_model() -> type[BaseModel]:
     fields: dict[str, Any] = {}
     for name, stage in STAGES.items():
@@ -136,9 +151,11 @@ class Recipe(Section):
     shards: int = Field(default=8, ge=1, le=4096)
     """Unit of parallel work and of retry; does not change the result."""
     workers: int | None = Field(default=None, ge=1, le=1024)
-    """Processes; by default one for each core. Does not change the result."""
-    engine: Literal["local"] = "local"
-    """Where shards run."""
+    """Shards in work at once; by default one for each core, on a cluster all of them. Does not change the result."""
+    engine: Literal["local", "ray", "slurm"] = "local"
+    """Where shards run: in processes here, on a Ray cluster, as array jobs of Slurm. Does not change the result."""
+    cluster: Cluster = Cluster()
+    """What `engine: ray` and `engine: slurm` ask for. Not part of manifests: it names machines and accounts."""
     stages: Stages = Field(default_factory=Stages)  # type: ignore[valid-type]
     """Parameters of each stage; what is not named keeps its default."""
     numbers_apart: bool = False
@@ -190,12 +207,12 @@ class Recipe(Section):
         return {name: getattr(self.stages, name.replace(".", "_")) for name in STAGES}
 
     def worker_count(self) -> int:
-        """Processes to start."""
-        return self.workers or len(os.sched_getaffinity(0))
+        """Shards in work at once."""
+        return self.workers or (len(os.sched_getaffinity(0)) if self.engine == "local" else self.shards)
 
     def resolved(self) -> dict[str, Any]:
         """Everything with defaults, paths withheld: file names can hold a record number."""
-        return withhold(self.model_dump(mode="json", by_alias=True))
+        return withhold(self.model_dump(mode="json", by_alias=True, exclude={"cluster"}))
 
 
 _NAMED = ("hospital", Path("hospital"))  # a patient_table that is no path of the user's
@@ -325,7 +342,7 @@ def load(path: Path, assignments: Sequence[str] = ()) -> tuple[Recipe, dict[str,
         recipe = Recipe.model_validate(given)
     except ValidationError as error:
         raise explain(error, Recipe, f"recipe {path.name}") from None
-    return recipe, withhold(given)
+    return recipe, withhold({key: value for key, value in given.items() if key != "cluster"})
 
 
 def json_schema() -> dict[str, Any]:

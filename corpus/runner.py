@@ -12,6 +12,7 @@ import ast
 import json
 import os
 import shutil
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import metadata
@@ -21,7 +22,7 @@ from typing import Any, NamedTuple, Protocol
 
 import polars as pl
 
-from corpus.engine import LocalEngine
+from corpus.engine import Engine
 from corpus.keys import Keys
 from corpus.stage import Json, Outcome, StageParams, check_reasons
 from corpus.stages import STAGES
@@ -103,7 +104,8 @@ def read_record(folder: Path, key: str) -> Json | None:
 
 def finish(folder: Path, key: str, write: Callable[[Path], Json]) -> Json:
     """Let `write` fill a temporary folder, add record.json last, and give the folder its name."""
-    partial = folder.with_name(f".partial-{folder.name}-{os.getpid()}")
+    # Workers on two machines can have one process number.
+    partial = folder.with_name(f".partial-{folder.name}-{socket.gethostname()}-{os.getpid()}")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
@@ -118,9 +120,11 @@ def finish(folder: Path, key: str, write: Callable[[Path], Json]) -> Json:
             file.write(canonical(record))
             file.flush()
             os.fsync(file.fileno())
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.rename(folder)
-        fsync_folder(folder.parent)
+        # Where a cluster took a worker for dead that was not, the other one may have finished; later stages read its files.
+        if read_record(folder, key) is None:
+            shutil.rmtree(folder, ignore_errors=True)
+            partial.rename(folder)
+            fsync_folder(folder.parent)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return record
@@ -340,7 +344,7 @@ class Progress(Protocol):
 
 
 def _run_missing(
-    engine: LocalEngine, fn: Callable[[Any], Json], jobs: Sequence[Any], progress: Progress, label: str
+    engine: Engine, fn: Callable[[Any], Json], jobs: Sequence[Any], progress: Progress, label: str
 ) -> tuple[list[Json], int]:
     records = [read_record(Path(job.folder), job.key) for job in jobs]
     # Shards with the same content (empty ones, in a small corpus) have the same key and the same folder.
@@ -364,7 +368,7 @@ def run_stages(
     keys: Keys,
     folder: Path,
     released: Sequence[str],
-    engine: LocalEngine,
+    engine: Engine,
     progress: Progress,
     tables: Mapping[str, tuple[Path, str]] = MappingProxyType({}),
 ) -> StagesRun:
