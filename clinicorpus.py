@@ -129,10 +129,10 @@ def corpus_build(recipe: Path, set: Set = None, root: Root = HERE, as_json: AsJs
             }
         )  # fmt: skip
         return
-    _show_build(built, manifest, used)
+    _show_build(built, manifest, used, checked.engine)
 
 
-def _show_build(built: Any, manifest: Any, used: dict[str, Any]) -> None:
+def _show_build(built: Any, manifest: Any, used: dict[str, Any], engine: str) -> None:
     from rich.table import Table
 
     from manifests.rendering import check_line
@@ -186,6 +186,7 @@ def _show_build(built: Any, manifest: Any, used: dict[str, Any]) -> None:
     console.print(
         f"{used['wall_seconds']} s, {used['cpu_seconds']} CPU-seconds on {used['cores']} cores, "
         f"largest process {used['largest_process_mb']:,} MB"
+        + ("" if engine == "local" else "; what the nodes did is not in these figures")
     )
 
 

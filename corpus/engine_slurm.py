@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clinicorpus_errors import UserError
-from corpus.worker import ONE_THREAD, run_job
+from corpus.worker import run_job
 
 if TYPE_CHECKING:  # a task imports this module before it has its environment
     from corpus.recipe import Cluster
@@ -34,12 +34,6 @@ except ImportError:
 ARRAY = 1000  # Slurm's MaxArraySize is 1001 unless a site changed it
 POLL_SECONDS = (0.5, 15.0)
 LEAVE_SECONDS = 30
-
-
-def _exports() -> list[str]:
-    """Shell lines: datatrove's command is looked for on the PATH, and numpy asks for its threads before our step runs."""
-    path = f"export PATH={shlex.quote(os.path.dirname(sys.executable))}:$PATH"
-    return [path, *(f"export {name}={value}" for name, value in ONE_THREAD.items())]
 
 
 class Shards:
@@ -88,6 +82,8 @@ class SlurmScheduler:
 
     def start(self, spool: Path, indexes: Sequence[int]) -> None:
         """See corpus.cluster.Scheduler. Raises UserError when sbatch refuses."""
+        # The batch script calls datatrove's command by its name.
+        path = f"export PATH={shlex.quote(os.path.dirname(sys.executable))}:$PATH"
         before = None
         for start in range(0, len(indexes), ARRAY):
             part = indexes[start : start + ARRAY]
@@ -97,7 +93,7 @@ class SlurmScheduler:
                 mem_per_cpu_gb=self._cluster.memory_gb, sbatch_args=dict(self._cluster.sbatch),
                 # Relative to nothing: the tasks' own folders stand beside the jobs, in the PHI zone.
                 logging_dir=str(spool / f"tasks-{len(self._arrays):03d}"), skip_completed=False,
-                env_command="\n".join(filter(None, (self._cluster.setup, *_exports()))),
+                env_command="\n".join(filter(None, (self._cluster.setup, path))),
                 # An array task is one process on one node: srun, datatrove's default, would add a step to it and nothing else.
                 with_srun=False, qos=None, requeue_signals=None, max_array_size=ARRAY,
                 depends_job_id=before, run_on_dependency_fail=True,

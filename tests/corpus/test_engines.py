@@ -5,6 +5,7 @@
 
 import importlib.util
 import json
+import multiprocessing
 import os
 import shutil
 import signal
@@ -19,7 +20,7 @@ from clinicorpus_errors import UserError
 from corpus.cluster import cluster_engine
 from corpus.keys import NO_KEYS, purpose_keys, release_key
 from corpus.recipe import Cluster
-from corpus.worker import dump, load
+from corpus.worker import dump, fingerprint, job_file, load, result_file, run_job, started_file
 from tests import slurm
 from tests.command import run_command
 
@@ -257,12 +258,81 @@ def test_a_job_that_kills_its_worker_is_tried_three_times(shards, tmp_path):
 def test_keys_are_named_in_a_spool_and_never_written(tmp_path, monkeypatch):
     monkeypatch.setenv("CLINICORPUS_KEYS", str(tmp_path / "keys"))
     keys = purpose_keys(release_key("ward", root=tmp_path / "root")[0], "release")
-    data = dump(("job", keys, NO_KEYS, purpose_keys(b"", "demo")._replace(id="x")))
+    data = dump(("job", keys, NO_KEYS))
     assert not any(secret in data for secret in keys[2:])
-    assert load(dump(("job", keys, NO_KEYS))) == ("job", keys, NO_KEYS)
+    assert load(data) == ("job", keys, NO_KEYS)
     monkeypatch.setenv("CLINICORPUS_KEYS", str(tmp_path / "elsewhere"))
     with pytest.raises(UserError, match="cannot read the release key"):
         load(data)
+
+
+def _never_end(job):
+    while True:
+        signal.pause()
+
+
+def _run_apart(spool, fn, job, seconds=None, **header):
+    """`run_job` in a process of its own, for it silences its process; how that ended."""
+    spool.mkdir()
+    job_file(spool, 0).write_bytes(dump((fn, job)))
+    known = {"fingerprint": fingerprint(), "cwd": str(spool), "environment": {}}
+    (spool / "header.json").write_text(json.dumps({**known, **header}))
+    process = multiprocessing.get_context("fork").Process(target=run_job, args=(spool, 0, seconds))
+    process.start()
+    process.join()
+    return process.exitcode
+
+
+def test_a_shard_over_its_time_is_ended_by_the_kernel_and_leaves_no_result(tmp_path):
+    assert _run_apart(tmp_path / "spool", _never_end, None, 0.2) == -signal.SIGALRM
+    assert started_file(tmp_path / "spool", 0).exists()
+    assert not result_file(tmp_path / "spool", 0).exists()
+
+
+def test_a_node_with_other_code_refuses_and_says_so(tmp_path):
+    assert _run_apart(tmp_path / "spool", _square, 3, fingerprint="another") == 0
+    answer = load(result_file(tmp_path / "spool", 0).read_bytes())
+    assert isinstance(answer, UserError)
+    assert "another version" in answer.what
+
+
+def test_a_result_that_stands_is_not_computed_again(tmp_path):
+    (tmp_path / "spool").mkdir()
+    result_file(tmp_path / "spool", 0).write_bytes(dump("first"))
+    run = multiprocessing.get_context("fork").Process(target=run_job, args=(tmp_path / "spool", 0))
+    run.start()
+    run.join()
+    assert run.exitcode == 0
+    assert not started_file(tmp_path / "spool", 0).exists()
+    assert load(result_file(tmp_path / "spool", 0).read_bytes()) == "first"
+
+
+class _Deaf:
+    """A scheduler whose tasks never reach a node."""
+
+    def start(self, spool, indexes):
+        self.started = getattr(self, "started", 0) + 1
+
+    def running(self):
+        return False
+
+    def cancel(self):
+        self.cancelled = True
+
+    close = cancel
+
+
+def test_shards_that_never_come_back_end_the_build_with_the_likely_cause(tmp_path):
+    scheduler = _Deaf()
+    with (
+        pytest.raises(UserError, match="did not come back") as error,
+        cluster_engine(scheduler, 2, tmp_path / "engine") as engine,
+    ):
+        engine.run_shards(_square, [1, 2])
+    assert scheduler.started == 3
+    assert scheduler.cancelled
+    assert error.value.cause.startswith("no node sees the workspace")
+    assert (tmp_path / "engine").is_dir()
 
 
 def test_a_missing_ray_or_slurm_is_told_with_the_next_command(place, tmp_path, monkeypatch):

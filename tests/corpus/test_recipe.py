@@ -130,3 +130,11 @@ def test_no_path_of_a_recipe_is_told(tmp_path):
         Recipe.model_validate({"name": "x", "source": {"kind": "synthetic"}}).resolved()["release"]["tokenizer"]
         == "smollm2"
     )
+
+
+def test_names_of_machines_and_accounts_stay_out_of_manifests(tmp_path):
+    text = "name: a\nsource: {kind: synthetic}\nengine: slurm\ncluster: {partition: oncology, sbatch: {account: icu}}\n"
+    recipe, given = load(_write(tmp_path, text), ["cluster.memory_gb=8"])
+    assert (recipe.cluster.partition, recipe.cluster.memory_gb) == ("oncology", 8)
+    assert "cluster" not in {*recipe.resolved(), *given}
+    assert given["engine"] == "slurm"

@@ -56,6 +56,17 @@ def test_a_folder_counts_only_with_its_record_and_its_bytes(tmp_path):
     assert read_record(tmp_path / "out", "key") is None
 
 
+def test_a_late_twin_leaves_what_stands(tmp_path):
+    def write(text):
+        return lambda folder: {"bytes": (folder / "data").write_text(text)}
+
+    first = finish(tmp_path / "out", "key", write("x"))
+    inode = (tmp_path / "out" / "data").stat().st_ino
+    assert finish(tmp_path / "out", "key", write("x")) == first
+    assert (tmp_path / "out" / "data").stat().st_ino == inode
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
 def test_a_writer_that_fails_leaves_nothing(tmp_path):
     def write(folder):
         (folder / "data").write_text("half")
