@@ -7,7 +7,7 @@ NOTES  ?=
 SET    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup corpus train audit model test test-fast check bench bundle
+.PHONY: help setup corpus train audit model test test-engines test-fast check bench bundle
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -53,6 +53,13 @@ model: $(VENV)/.base  ## train the model of names and places again; the same byt
 test: $(VENV)/.dev  ## run all tests
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
+$(VENV)/.ray: $(VENV)/.dev
+	@$(PIP) -e '.[train,dev,ray]'
+	@touch $@
+
+test-engines: $(VENV)/.ray  ## run the tests of Ray and Slurm (apt-get install slurm-wlm munge), started here
+	@ENGINES=required OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 0 tests/corpus/test_engines.py
+
 test-fast: $(VENV)/.dev  ## run the tests that take no more than moments
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m 'not slow'
 
@@ -66,6 +73,7 @@ bench: $(VENV)/.dev  ## measure speed and quality; tables go to benchmarks/resul
 	@$(BIN)/python benchmarks/copy_forward.py
 	@$(BIN)/python benchmarks/corpus.py
 	@$(BIN)/python benchmarks/deid.py
+	@$(BIN)/python benchmarks/scale.py --write benchmarks/results/scale.md
 
 bundle: $(VENV)/.base  ## wheels, recipes and the demo model in bundle/, for a machine without an index
 	@rm -rf bundle && mkdir -p bundle/wheels

@@ -31,6 +31,9 @@ class RayScheduler:
         # Read when ray is imported: lines of these patterns are not printed. Ray prints the deaths of workers to standard
         # output, between the lines of --json, with log_to_driver=False too.
         os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
+        # Ray looks for the cluster of this machine under TMPDIR, which a build moves into its own zone; not finding it there,
+        # it takes any that runs here, other people's too.
+        os.environ.setdefault("RAY_TMPDIR", "/tmp")
         try:
             import ray
         except ImportError:

@@ -8,6 +8,7 @@ engine looks for results.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -34,6 +35,11 @@ except ImportError:
 ARRAY = 1000  # Slurm's MaxArraySize is 1001 unless a site changed it
 POLL_SECONDS = (0.5, 15.0)
 LEAVE_SECONDS = 30
+
+
+def array_number(said: str) -> str:
+    """The number in what sbatch says, which is its last word unless the site names a cluster behind it."""
+    return re.findall(r"\d+", said)[0]
 
 
 class Shards:
@@ -95,7 +101,7 @@ class SlurmScheduler:
                 logging_dir=str(spool / f"tasks-{len(self._arrays):03d}"), skip_completed=False,
                 env_command="\n".join(filter(None, (self._cluster.setup, path))),
                 # An array task is one process on one node: srun, datatrove's default, would add a step to it and nothing else.
-                with_srun=False, qos=None, requeue_signals=None, max_array_size=ARRAY,
+                with_srun=False, qos=None, requeue_signals=None, max_array_size=ARRAY, job_id_retriever=array_number,
                 depends_job_id=before, run_on_dependency_fail=True,
             )  # fmt: skip
             try:

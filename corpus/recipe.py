@@ -115,7 +115,7 @@ class Release(Section):
 
 class Cluster(Section):
     address: str | None = None
-    """`ray`: address of the head; by default RAY_ADDRESS, else the cluster that runs on this machine."""
+    """`ray`: address of the head; by default that of the cluster on this machine. RAY_ADDRESS goes before both."""
     partition: str | None = None
     """`slurm`: partition of the tasks; by default the cluster's own."""
     memory_gb: int = Field(default=4, ge=1)
