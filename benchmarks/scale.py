@@ -102,7 +102,6 @@ def measure(patients: int, folder: Path) -> tuple[int, int, dict[str, float], di
     tables: dict[str, int] = defaultdict(int)
     for path in (workspace.work / "scale" / "maps").rglob("table.parquet"):
         tables[path.parts[-3]] += path.stat().st_size
-    tables["crosswalk"] = workspace.crosswalk.stat().st_size
     return notes, reader.chars_out, seconds, dict(tables)
 
 

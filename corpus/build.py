@@ -241,7 +241,10 @@ def _split_block(recipe: Recipe, read: Ingested, notes: Sequence[Path]) -> Json:
 
 
 def _statistics(notes: Sequence[Path]) -> dict[str, dict[str, str]]:
-    rows = pl.concat([pl.scan_parquet(p) for p in notes], how="diagonal").collect()
+    columns = pl.selectors.by_name(
+        "note_type", "charted_at", require_all=False
+    )  # and not the text of all notes at once
+    rows = pl.concat([pl.scan_parquet(p) for p in notes], how="diagonal").select(columns).collect()
     found: dict[str, dict[str, str]] = {}
     for title, column in (("note_type", pl.col("note_type")), ("year", year(pl.col("charted_at")))):
         if ("charted_at" if title == "year" else title) not in rows.columns:

@@ -282,7 +282,7 @@ def _never_end(job):
 
 def _run_apart(spool, fn, job, seconds=None, **header):
     """`run_job` in a process of its own, for it silences its process; how that ended."""
-    spool.mkdir()
+    spool.mkdir(exist_ok=True)
     job_file(spool, 0).write_bytes(dump((fn, job)))
     known = {"fingerprint": fingerprint(), "cwd": str(spool), "environment": {}}
     (spool / "header.json").write_text(json.dumps({**known, **header}))
@@ -308,10 +308,7 @@ def test_a_node_with_other_code_refuses_and_says_so(tmp_path):
 def test_a_result_that_stands_is_not_computed_again(tmp_path):
     (tmp_path / "spool").mkdir()
     result_file(tmp_path / "spool", 0).write_bytes(dump("first"))
-    run = multiprocessing.get_context("fork").Process(target=run_job, args=(tmp_path / "spool", 0))
-    run.start()
-    run.join()
-    assert run.exitcode == 0
+    assert _run_apart(tmp_path / "spool", _square, 3) == 0
     assert not started_file(tmp_path / "spool", 0).exists()
     assert load(result_file(tmp_path / "spool", 0).read_bytes()) == "first"
 
