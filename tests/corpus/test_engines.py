@@ -341,6 +341,46 @@ def test_shards_that_never_come_back_end_the_build_with_the_likely_cause(tmp_pat
     assert (tmp_path / "engine").is_dir()
 
 
+@pytest.fixture
+def stand_ins(tmp_path, monkeypatch):
+    """Slurm's commands as scripts that write down how they were called; squeue says and returns what it is told."""
+    pytest.importorskip("datatrove", reason="datatrove is not installed (pip install -c constraints.txt -e '.[ray]')")
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("sbatch", "squeue", "scancel"):
+        (folder / name).write_text(f'#!/bin/sh\necho "{name} $*" >> {tmp_path}/called\n. {tmp_path}/{name}.says\n')
+        (folder / name).chmod(0o755)
+        (tmp_path / f"{name}.says").write_text("")
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return tmp_path
+
+
+def test_tasks_that_a_killed_build_left_in_the_queue_are_cancelled(stand_ins):
+    from corpus.engine_slurm import SlurmScheduler
+
+    (stand_ins / "engine").mkdir()
+    (stand_ins / "engine" / "arrays").write_text("7 8")
+    SlurmScheduler(Cluster(), 2, "clinicorpus-ward", stand_ins / "engine")
+    assert (stand_ins / "called").read_text() == "scancel --name=clinicorpus-ward 7 8\n"
+
+
+def test_a_controller_that_does_not_answer_has_not_said_that_the_queue_is_empty(stand_ins, monkeypatch):
+    from corpus import engine_slurm
+
+    monkeypatch.setattr(engine_slurm, "POLL_SECONDS", (0, 0))
+    (stand_ins / "engine" / "spool").mkdir(parents=True)
+    (stand_ins / "sbatch.says").write_text("echo Submitted batch job 41 on cluster north2")
+    scheduler = engine_slurm.SlurmScheduler(Cluster(), 2, "ward", stand_ins / "engine")
+    scheduler.start(stand_ins / "engine" / "spool", [0, 1])
+    for says, queued in (("exit 1", True), ("echo 41", True), ("echo 40", False)):
+        (stand_ins / "squeue.says").write_text(says)
+        assert scheduler.running() is queued
+    assert (stand_ins / "called").read_text().count("sbatch") == 1
+    (stand_ins / "sbatch.says").write_text("exit 1")
+    with pytest.raises(UserError, match="refused"):
+        scheduler.start(stand_ins / "engine" / "spool", [0])
+
+
 def test_a_missing_ray_or_slurm_is_told_with_the_next_command(place, tmp_path, monkeypatch):
     import sys
 
