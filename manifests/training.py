@@ -50,9 +50,16 @@ class Run(Record):
     epochs: float
     tokens_seen: int
     """Tokens that went through the model, padding left out, over all epochs."""
+    loss_tokens_seen: int = 0
+    """Tokens whose prediction entered the loss, counted where they went through the model."""
     tokens_per_second: float
     loss_mean: float
     losses: list[Step]
+    evaluations: list[dict[str, float]] = []
+    """`eval_clinical_loss` and `eval_general_loss` by step, where the recipe asks for them."""
+    neftune: dict[str, float] | None = None
+    """`alpha` asked for, `effective_alpha` measured on the noise drawn, `stock_alpha` that a scale by the row's length
+    would have amounted to; null without noise."""
     device: str
     precision: str
     threads: int

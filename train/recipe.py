@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -25,30 +25,73 @@ class Optimisation(Part):
     batch_size: Annotated[int, Field(ge=1)] = 1
     """Rows in one forward pass. On a CPU 1: padding costs time, and packed rows are flattened into one."""
     gradient_accumulation: Annotated[int, Field(ge=1)] = 4
-    schedule: Literal["cosine_with_min_lr", "linear", "constant_with_warmup"] = "cosine_with_min_lr"
-    """Re-warm and re-decay (2403.08763); the cosine ends at a tenth of learning_rate."""
+    schedule: Literal["cosine_with_min_lr", "warmup_stable_decay", "linear", "constant_with_warmup"] = (
+        "cosine_with_min_lr"
+    )
+    """Re-warm and re-decay (2403.08763), or a plateau that more tokens can prolong."""
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of the steps in which the learning rate rises from 0."""
+    decay: Annotated[float, Field(gt=0, le=1)] = 0.2
+    """Share of the steps in which warmup_stable_decay falls."""
+    min_lr: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of learning_rate at which cosine_with_min_lr and warmup_stable_decay end."""
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    adam_betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
+    max_grad_norm: Annotated[float, Field(ge=0)] = 1.0
+    """Gradients are scaled down to this norm; 0 leaves them."""
+    where: dict[str, str | int] = {}
+    """Only rows of the corpus whose columns have these values: an adapter for each site or note type."""
+
+
+class Quality(Part):
+    """The best part of the notes only."""
+
+    by: str
+    """A numeric column of the corpus; the highest come first, with a - before its name the lowest."""
+    top: Annotated[float, Field(gt=0, le=1)]
+    """Share of the notes that is kept."""
+
+
+class Replay(Part):
+    """Text like that of the first pretraining, against forgetting."""
+
+    text: str
+    """Parquet or JSON lines with a column `text`. Not the text that forgetting is measured on."""
+    share: Annotated[float, Field(gt=0, lt=1)] = 0.18
+    """Of the tokens of an epoch. 2406.14833 keeps 18%, Meditron 1%."""
 
 
 class ContinuedPretraining(Optimisation):
     """Packed rows of whole notes, every token trained on."""
 
+    resample: bool = False
+    """Every epoch draws its own notes up to max_tokens (and its own replay) instead of seeing the same again."""
+    quality: Quality | None = None
+    replay: Replay | None = None
+    curriculum: str | None = None
+    """A column of the corpus in whose rising order (falling with a - before its name) notes are taken and rows are
+    trained on, replay spread evenly; null shuffles. Packing disorders notes inside each batch of 1,000."""
+
 
 class InstructionTuning(Optimisation):
-    """Conversations, loss on the assistant's tokens only, never packed."""
+    """Conversations, loss on the assistant's tokens only."""
+
+    packing: bool = False
+    """Several conversations in a row of max_length tokens, none cut, none reading another. Faster than padding where
+    batch_size is above 1; gradient_accumulation then counts rows, not conversations."""
 
     max_examples: Annotated[int, Field(ge=1)] | None = None
     """Conversations taken, in seeded order; null takes all."""
     neftune_noise_alpha: Annotated[float, Field(ge=0)] = 5.0
-    """NEFTune's alpha (2310.05914): 5, 10, 15 in the paper; 0 is off. Exact at batch_size 1; in padded
-    batches transformers scales by the padded length."""
+    """NEFTune's alpha (2310.05914): 5, 10, 15 in the paper; 0 is off. Scaled by each conversation's own length,
+    alone in its row, padded or packed."""
     chat_template: str | None = None
     """Jinja file for a base model that has no chat template, or one without generation markers."""
 
 
 class Evaluation(Part):
+    every: Annotated[int, Field(ge=1)] | None = None
+    """Steps between losses on validation patients' notes and on general text while training; null: none."""
     heldout_bytes: Annotated[int, Field(ge=256)] = 24_000
     """UTF-8 bytes of test patients' notes scored before and after."""
     general_text: str = "embedded"
@@ -117,6 +160,5 @@ def _section(loc: tuple[int | str, ...]) -> type[BaseModel]:
     model: type[BaseModel] = TrainRecipe
     for part in loc:
         annotation = model.model_fields[str(part)].annotation
-        assert isinstance(annotation, type)
-        model = annotation
+        model = next(a for a in (annotation, *get_args(annotation)) if isinstance(a, type))
     return model

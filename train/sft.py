@@ -1,8 +1,8 @@
 """Instruction tuning: conversations, loss on the assistant's words and on the token that ends its turn.
 
 Tokenised here rather than by TRL, which cuts long conversations at the right, answer first, and does not
-say how many; here they are dropped and counted. Not packed: transformers' NEFTune hook scales its noise by
-the row, which under packing is many conversations (transformers #34659, up to 5.7x too weak).
+say how many; here they are dropped and counted. Packed or padded, no conversation reads another, and NEFTune's
+noise follows the length of each (`train.neftune`).
 """
 
 from __future__ import annotations
@@ -16,9 +16,12 @@ import polars as pl
 from jinja2 import TemplateError
 
 from clinicorpus_errors import UserError
-from train import chat, hardware, trainer
+from train import chat, hardware, measure, mixture, packing, trainer
 from train.bound_corpus import BoundCorpus
 from train.recipe import InstructionTuning, TrainRecipe
+
+EVAL_CONVERSATIONS = 50
+"""Conversations of validation patients whose loss is shown while training."""
 
 
 def tokenise(tokenizer: Any, messages: list[dict[str, str]], template: str) -> tuple[list[int], list[int]]:
@@ -100,21 +103,49 @@ def take(
 
 
 def train_sft(
-    model: Any, tokenizer: Any, corpus: BoundCorpus, recipe: TrainRecipe, machine: hardware.Hardware, out: Path
+    model: Any,
+    tokenizer: Any,
+    corpus: BoundCorpus,
+    recipe: TrainRecipe,
+    machine: hardware.Hardware,
+    out: Path,
+    root: Path = Path(),
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Train `model` in place on the corpus' conversations. Returns (data figures, run record)."""
     from datasets import Dataset
 
     part = recipe.sft
     template = chat.training_template(tokenizer)
-    frame = corpus.read("instruct", "train", ["record", "task", "messages"])
-    columns, data = take(frame, tokenizer, template, part, recipe.seed)
+    frame = corpus.read("instruct", "train", ["record", "task", "messages", *part.where])
+    columns, data = take(mixture.matching(frame, part, "sft"), tokenizer, template, part, recipe.seed)
+
+    def rows_of(columns: dict[str, list[list[int]]]) -> Any:
+        if part.packing:
+            return packing.pack(columns["input_ids"], part.max_length, labels=columns["labels"])
+        return Dataset.from_dict(columns)
+
+    epoch = rows_of(columns)
+    # Rows of like length together mean little padding at a batch size above 1.
+    together = part.batch_size if part.batch_size > 1 and not part.packing else None
+    rows = packing.in_order([epoch], part.epochs, recipe.seed, shuffle=True, group_by_length=together)
+    if part.packing:
+        data["packing"] = packing.figures(epoch, part.max_length)
     args = trainer.settings(
-        part, recipe.seed, out, machine, rows=len(columns["input_ids"]),
-        packing=False, completion_only_loss=False,
-        train_sampling_strategy="group_by_length",  # little padding at a batch size above 1
-        neftune_noise_alpha=part.neftune_noise_alpha or None,
-        include_num_input_tokens_seen="non_padding",
+        part, recipe.seed, out, machine, rows=len(rows), every=recipe.evaluate.every,
+        packing=part.packing, packing_strategy="bfd_split",
+        include_num_input_tokens_seen="all" if part.packing else "non_padding",
     )  # fmt: skip
-    _, run = trainer.train(model, tokenizer, Dataset.from_dict(columns), args, "sft", machine)
-    return data, run
+    sets = None
+    if recipe.evaluate.every:
+        limited = part.model_copy(update={"max_examples": EVAL_CONVERSATIONS, "max_tokens": None})
+        held = corpus.read("instruct", "validation", ["record", "task", "messages"])
+        sets = {"clinical": rows_of(take(held, tokenizer, template, limited, recipe.seed)[0])}
+        ids = measure.encode(
+            tokenizer, measure.general_text(recipe.evaluate.general_text, root, limit=recipe.evaluate.general_bytes)
+        )
+        pieces = [ids[i : i + part.max_length] for i in range(0, len(ids), part.max_length)]
+        sets["general"] = rows_of({"input_ids": pieces, "labels": pieces})
+    run = trainer.train(
+        model, tokenizer, rows, args, "sft", machine, neftune_alpha=part.neftune_noise_alpha, eval_sets=sets
+    )
+    return data, run | {"epochs": trainer.passes(run["steps"], args, len(rows), part.epochs)}

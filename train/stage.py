@@ -21,14 +21,17 @@ from pydantic import ValidationError
 import manifests
 from clinicorpus_errors import UserError
 from manifests.training import TrainingManifest
-from train import base_model, chat, hardware, measure, offline, publish, talk
+from train import base_model, chat, hardware, measure, mixture, offline, publish, talk
 from train.bound_corpus import BoundCorpus, bind
 from train.progress import say
 from train.recipe import TrainRecipe, load_recipe
 
 Stage = Literal["cpt", "sft"]
 
-_CODE = ("bound_corpus", "chat", "cpt", "hardware", "measure", "sft", "stage", "trainer")
+_CODE = (
+    "bound_corpus", "chat", "cpt", "hardware", "ledger", "measure", "mixture", "neftune", "packing", "sft", "stage",
+    "trainer",
+)  # fmt: skip
 """Modules whose change can change weights or figures; the rest only moves or shows them."""
 _PACKAGES = ("accelerate", "tokenizers", "torch", "transformers", "trl")
 
@@ -112,6 +115,7 @@ def _key(
                 "chat_template": manifests.sha256_file(root / template)
                 if template and (root / template).is_file()
                 else None,
+                "replay": mixture.replay_digest(recipe.cpt.replay, root) if stage == "cpt" else None,
                 "seed": recipe.seed,
                 "corpus": corpus.manifest_sha256,
                 "base": base.files,
@@ -169,7 +173,7 @@ def _train(
         return talk.answer(model, tokenizer, question["messages"], max_new_tokens=recipe.evaluate.max_new_tokens)
 
     answers = question and question | {"before": ask()}
-    data, run = _trainer(stage)(model, tokenizer, corpus, recipe, machine, root / "work" / "train" / recipe.name)
+    data, run = _trainer(stage)(model, tokenizer, corpus, recipe, machine, root / "work" / "train" / recipe.name, root)
     say("measuring the model after training")
     after = score(model, tokenizer)
     if answers:
@@ -317,7 +321,7 @@ def _publishable(recipe: dict[str, Any]) -> dict[str, Any]:
     for key, value in recipe.items():
         if isinstance(value, dict):
             out[key] = _publishable(value)
-        elif key in ("base", "corpus", "general_text", "chat_template") and isinstance(value, str):
+        elif key in ("base", "corpus", "general_text", "chat_template", "text") and isinstance(value, str):
             out[key] = Path(value).name
         elif key == "prompt" and value != "from_corpus":
             out[key] = "withheld"

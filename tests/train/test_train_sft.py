@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -183,6 +184,43 @@ def test_noise_is_on_in_training_within_its_bound_and_off_everywhere_else(
     assert still_training
     assert len(scored) >= 2
     assert not any(training for training, _, _ in scored)
+
+
+@pytest.mark.parametrize("packing", [False, True], ids=["padded", "packed"])
+def test_noise_follows_each_conversations_length_in_shared_rows(
+    load: Callable[[], tuple[Any, Any]], shared_workspace: Path, recipe: dict[str, Any], tmp_path: Path, packing: bool
+) -> None:
+    model, tokenizer = load()
+    seen: list[tuple[Any, Any]] = []
+    model.register_forward_pre_hook(lambda m, a, k: seen.append((k, None)), with_kwargs=True)
+
+    def enter(module: Any, args: Any, kwargs: Any) -> None:
+        entered = kwargs["hidden_states"] if "hidden_states" in kwargs else args[0]
+        batch = seen[-1][0]
+        clean = torch.nn.functional.embedding(batch["input_ids"], model.get_input_embeddings().weight)
+        seen[-1] = (batch, (entered - clean).detach())
+
+    model.model.layers[0].register_forward_pre_hook(enter, with_kwargs=True)
+    recipe["sft"] |= {"packing": packing, "batch_size": 3, "gradient_accumulation": 1, "neftune_noise_alpha": 5}
+    data, run = sft.train_sft(
+        model, tokenizer, bind("demo", shared_workspace), load_recipe(recipe), hardware.detect(), tmp_path
+    )
+    lengths = []
+    for batch, noise in seen[-run["steps"] :]:
+        if packing:
+            parts = [noise[0, a:b] for a, b in itertools.pairwise(batch["cu_seq_lens_q"].tolist())]
+        else:
+            mask = batch["attention_mask"].bool()
+            assert noise[~mask].abs().max() < 1e-6 if not mask.all() else True
+            parts = [row[keep] for row, keep in zip(noise, mask, strict=True)]
+        for part in parts:
+            bound = 5 / math.sqrt(part.numel())
+            assert 0.9 * bound < part.abs().max() <= bound * (1 + 1e-4)
+            lengths.append(len(part))
+    assert sum(lengths) == data["tokens_in"] == run["tokens_seen"]
+    assert run["loss_tokens_seen"] == data["loss_tokens"]
+    assert run["neftune"]["effective_alpha"] == pytest.approx(5, rel=0.05)
+    assert run["neftune"]["stock_alpha"] < 5
 
 
 def test_training_rows_hold_no_padding_at_batch_size_one(
