@@ -852,6 +852,21 @@ def train_generate(
         sys.stdout.write(answer + "\n")
 
 
+@train_app.command("merge")
+def train_merge(
+    model: Annotated[Path, typer.Argument(help="Folder of an adapter: models/<name>/cpt or sft.")],
+    out: Annotated[Path, typer.Option(help="New folder for the merged model.")],
+    base: Annotated[
+        Path | None, typer.Option(help="Folder of the base model, if it stands outside the workspace.")
+    ] = None,
+    root: Root = HERE,
+) -> None:
+    """Write an adapter and its base as one model."""
+    import train
+
+    _print_json(train.merge(model, out, root=root.resolve(), base=base))
+
+
 @train_app.command("schema")
 def train_schema() -> None:
     """Print the JSON Schema of a training recipe, for editors."""

@@ -90,6 +90,8 @@ class TrainingManifest(Record):
     corpus: TrainedOn
     base: Base
     parent: Parent | None
+    merged_from: str | None = None
+    """sha256 of the training.json of the adapter that was merged into this model."""
     tokenizer_sha256: str
     chat_template_sha256: str | None
     recipe: Recipe

@@ -10,7 +10,7 @@ from typing import Any
 
 from train.recipe import TrainRecipe, load_recipe
 
-__all__ = ["TrainRecipe", "generate", "load_recipe", "run_cpt", "run_sft", "show"]
+__all__ = ["TrainRecipe", "generate", "load_recipe", "merge", "run_cpt", "run_sft", "show"]
 
 
 def run_cpt(recipe: dict[str, Any], root: Path, given: dict[str, Any], *, force: bool = False) -> dict[str, Any]:
@@ -42,6 +42,16 @@ def generate(
     from train import talk
 
     return talk.generate(model_dir, prompt, root=root, max_new_tokens=max_new_tokens)
+
+
+def merge(model_dir: Path, out: Path, *, root: Path = Path(), base: Path | None = None) -> dict[str, Any]:
+    """See `train.adapters.merge`."""
+    from train import adapters, offline
+
+    offline.need_training_packages()
+    offline.pin(root)
+    offline.quiet()
+    return adapters.merge(model_dir, out, root, base)
 
 
 def show(summary: dict[str, Any]) -> None:

@@ -69,7 +69,8 @@ def check_folder(folder: Path) -> None:
             next="--set base=<folder with config.json, *.safetensors and a tokenizer>",
         )
     missing = []
-    if not (folder / "config.json").is_file():
+    adapter = (folder / "adapter_config.json").is_file()
+    if not adapter and not (folder / "config.json").is_file():
         missing.append("config.json")
     index = folder / "model.safetensors.index.json"
     if index.is_file():
@@ -91,6 +92,17 @@ def check_folder(folder: Path) -> None:
         )
 
 
+def tied(folder: Path) -> bool:
+    """Whether the model in `folder` has one matrix for its input embeddings and its head."""
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # noqa: BLE001
+        raise UserError("the model's config does not load", value=folder.name, cause=type(error).__name__) from None
+    return bool(config.get_text_config().tie_word_embeddings)
+
+
 def load_tokenizer(folder: Path) -> Any:
     """Tokenizer of a model folder. Raises UserError if it does not load or has no end token."""
     from transformers import AutoTokenizer
@@ -106,13 +118,33 @@ def load_tokenizer(folder: Path) -> Any:
     return tokenizer
 
 
-def load_model(folder: Path) -> Any:
-    """Causal language model of a folder, weights in fp32. Raises UserError if it does not load."""
+def load_model(
+    folder: Path, root: Path = Path(), base: Path | None = None, *, weights: str = "float32", four_bit: bool = False
+) -> Any:
+    """Causal language model of a folder, or of an adapter's folder with its base (see `adapters.load`).
+
+    `weights` is the type they are held in; `four_bit` loads them quantised for QLoRA (NVIDIA GPU). Raises UserError
+    if it does not load.
+    """
     import torch
     from transformers import AutoModelForCausalLM
 
+    from train import adapters
+
+    if adapters.is_adapter(folder):
+        return adapters.load(folder, root, base)
+    options: dict[str, Any] = {"dtype": getattr(torch, weights)}
+    if four_bit:
+        if find_spec("bitsandbytes") is None:
+            raise UserError("QLoRA needs bitsandbytes", next="pip install bitsandbytes")
+        from transformers import BitsAndBytesConfig
+
+        options["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=torch.bfloat16,
+        )  # fmt: skip
     try:
-        return AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+        return AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, **options)
     except Exception as error:  # noqa: BLE001
         raise UserError(
             "the model does not load",

@@ -15,7 +15,7 @@ import polars as pl
 
 import manifests
 from clinicorpus_errors import UserError
-from train import base_model, hardware, measure, mixture, packing, trainer
+from train import adapters, base_model, hardware, measure, mixture, packing, trainer
 from train.bound_corpus import BoundCorpus
 from train.recipe import TrainRecipe
 
@@ -125,7 +125,9 @@ def train_cpt(
         include_num_input_tokens_seen="all",
     )  # fmt: skip
     sets = eval_sets(tokenizer, corpus, recipe, root) if recipe.evaluate.every else None
-    run = trainer.train(model, tokenizer, rows, args, "cpt", machine, eval_sets=sets)
+    run = trainer.train(
+        model, tokenizer, rows, args, "cpt", machine, eval_sets=sets, optimizer=adapters.optimizer(model, part)
+    )
     return data, run | {"epochs": trainer.passes(run["steps"], args, len(rows), part.epochs)}
 
 

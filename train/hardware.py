@@ -17,6 +17,18 @@ class Hardware(NamedTuple):
     threads: int
     """Part of the result on a CPU: sums are split by thread."""
 
+    checkpointing: bool = False
+    """Activations are computed again in the backward pass rather than kept."""
+
+    def of(self, checkpointing: bool | None) -> Hardware:
+        """The same with what a recipe says of checkpointing; null leaves the machine's own."""
+        return self if checkpointing is None else self._replace(checkpointing=checkpointing)
+
+    def weights(self, kind: str) -> str:
+        """Type the weights are held in. Those that are trained stay fp32: Adam's steps on them are smaller than bf16
+        can tell. A frozen base is held in bf16 where the machine computes in it."""
+        return "bfloat16" if self.bf16 and kind != "full" else "float32"
+
     def record(self) -> dict[str, Any]:
         return {"device": self.device, "precision": "bf16 autocast" if self.bf16 else "fp32", "threads": self.threads}
 
@@ -26,7 +38,7 @@ def detect() -> Hardware:
     import torch
 
     if torch.cuda.is_available():
-        return Hardware("cuda", torch.cuda.is_bf16_supported(), torch.get_num_threads())
+        return Hardware("cuda", torch.cuda.is_bf16_supported(), torch.get_num_threads(), checkpointing=True)
     return Hardware("cpu", False, torch.get_num_threads())
 
 

@@ -13,7 +13,36 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
+class Adapter(Part):
+    """Which weights are trained. See docs/training.md for what each kind costs and what it refuses."""
+
+    kind: Literal["full", "lora", "qlora", "rslora", "dora", "pissa", "osf", "prompt_tuning", "prefix_tuning"] = "full"
+    r: Annotated[int, Field(ge=1)] = 16
+    """Rank of a LoRA."""
+    alpha: Annotated[int, Field(ge=1)] | None = None
+    """Scale of a LoRA; null is twice the rank."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    targets: str | tuple[str, ...] = "all-linear"
+    """Modules of a LoRA or OSF: names or `all-linear`, which leaves the head out."""
+    save_whole: tuple[str, ...] = ()
+    """Modules trained whole and saved beside a LoRA."""
+    lora_plus_ratio: Annotated[float, Field(ge=1)] | None = None
+    """LoRA+ (2402.12354): how much faster the B matrices learn than the A; 16 in the paper."""
+    free_share: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """OSF: share of each matrix' directions, the least of them, that may change."""
+    virtual_tokens: Annotated[int, Field(ge=1)] = 20
+    """Length of a soft prompt."""
+
+    @field_validator("kind", mode="before")
+    @classmethod
+    def _not_pefts_cpt(cls, kind: Any) -> Any:
+        if str(kind).lower() == "cpt":
+            raise ValueError("in PEFT this is Context-aware Prompt Tuning; continued pretraining is the section cpt")
+        return kind
+
+
 class Optimisation(Part):
+    adapter: Adapter = Adapter()
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     """Tokens of the corpus taken into one epoch, documents in seeded order; null takes all."""
     max_steps: Annotated[int, Field(ge=1)] | None = None
@@ -39,6 +68,8 @@ class Optimisation(Part):
     adam_betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
     max_grad_norm: Annotated[float, Field(ge=0)] = 1.0
     """Gradients are scaled down to this norm; 0 leaves them."""
+    checkpointing: bool | None = None
+    """Compute activations again in the backward pass: less memory, a fifth slower. null: on a GPU."""
     where: dict[str, str | int] = {}
     """Only rows of the corpus whose columns have these values: an adapter for each site or note type."""
 

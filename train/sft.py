@@ -16,7 +16,7 @@ import polars as pl
 from jinja2 import TemplateError
 
 from clinicorpus_errors import UserError
-from train import chat, hardware, measure, mixture, packing, trainer
+from train import adapters, chat, hardware, measure, mixture, packing, trainer
 from train.bound_corpus import BoundCorpus
 from train.recipe import InstructionTuning, TrainRecipe
 
@@ -146,6 +146,14 @@ def train_sft(
         pieces = [ids[i : i + part.max_length] for i in range(0, len(ids), part.max_length)]
         sets["general"] = rows_of({"input_ids": pieces, "labels": pieces})
     run = trainer.train(
-        model, tokenizer, rows, args, "sft", machine, neftune_alpha=part.neftune_noise_alpha, eval_sets=sets
+        model,
+        tokenizer,
+        rows,
+        args,
+        "sft",
+        machine,
+        neftune_alpha=part.neftune_noise_alpha,
+        eval_sets=sets,
+        optimizer=adapters.optimizer(model, part),
     )
     return data, run | {"epochs": trainer.passes(run["steps"], args, len(rows), part.epochs)}

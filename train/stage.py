@@ -20,8 +20,8 @@ from pydantic import ValidationError
 
 import manifests
 from clinicorpus_errors import UserError
-from manifests.training import TrainingManifest
-from train import base_model, chat, hardware, measure, mixture, offline, publish, talk
+from manifests.training import File, TrainingManifest
+from train import adapters, base_model, chat, hardware, measure, mixture, offline, publish, talk
 from train.bound_corpus import BoundCorpus, bind
 from train.progress import say
 from train.recipe import TrainRecipe, load_recipe
@@ -29,11 +29,11 @@ from train.recipe import TrainRecipe, load_recipe
 Stage = Literal["cpt", "sft"]
 
 _CODE = (
-    "bound_corpus", "chat", "cpt", "hardware", "ledger", "measure", "mixture", "neftune", "packing", "sft", "stage",
+    "adapters", "bound_corpus", "chat", "cpt", "hardware", "ledger", "measure", "mixture", "neftune", "packing", "sft", "stage",
     "trainer",
 )  # fmt: skip
 """Modules whose change can change weights or figures; the rest only moves or shows them."""
-_PACKAGES = ("accelerate", "tokenizers", "torch", "transformers", "trl")
+_PACKAGES = ("accelerate", "peft", "tokenizers", "torch", "transformers", "trl")
 
 
 class Start(NamedTuple):
@@ -77,6 +77,13 @@ def finished(folder: Path) -> TrainingManifest | None:
         if not path.is_file() or path.stat().st_size != file.bytes or manifests.sha256_file(path) != file.sha256:
             return None
     return done
+
+
+def listed(folder: Path) -> list[File]:
+    """Every file of a model folder that is about to appear, for its manifest."""
+    return [
+        File(path=p.name, bytes=p.stat().st_size, sha256=manifests.sha256_file(p)) for p in sorted(folder.iterdir())
+    ]
 
 
 def _start(stage: Stage, recipe: TrainRecipe, corpus: BoundCorpus, base: base_model.BaseModel, root: Path) -> Start:
@@ -145,8 +152,16 @@ def _train(
         chat.set_template(tokenizer, recipe.sft.chat_template, root)
         chat.training_template(tokenizer)  # refuse a template that cannot be trained before anything takes time
     publish.need_space(root, int(1.1 * sum(p.stat().st_size for p in start.folder.iterdir() if p.is_file())))
-    model = base_model.load_model(start.folder).to(machine.device)
     part = getattr(recipe, stage)
+    work = root / "work" / "train" / recipe.name
+    adapters.refuse(
+        part, stage, machine.of(part.checkpointing), packed=stage == "cpt" or recipe.sft.packing,
+        tied=base_model.tied(base.folder),
+    )  # fmt: skip
+    model = base_model.load_model(
+        start.folder, root, base.folder, weights=machine.weights(part.adapter.kind),
+        four_bit=part.adapter.kind == "qlora",
+    ).to(machine.device)  # fmt: skip
     if part.max_length > model.config.max_position_embeddings:
         raise UserError(
             f"{stage}.max_length is longer than the model's context",
@@ -173,7 +188,8 @@ def _train(
         return talk.answer(model, tokenizer, question["messages"], max_new_tokens=recipe.evaluate.max_new_tokens)
 
     answers = question and question | {"before": ask()}
-    data, run = _trainer(stage)(model, tokenizer, corpus, recipe, machine, root / "work" / "train" / recipe.name, root)
+    model = adapters.wrap(model, part.adapter, work, recipe.seed)
+    data, run = _trainer(stage)(model, tokenizer, corpus, recipe, machine, work, root)
     say("measuring the model after training")
     after = score(model, tokenizer)
     if answers:
@@ -183,7 +199,11 @@ def _train(
         _keep_answers(root, recipe.name, stage, answers)
 
     with publish.appearing(folder) as staging:
-        base_model.save(model, tokenizer, staging)
+        if part.adapter.kind == "full":
+            base_model.save(model, tokenizer, staging)
+        else:
+            adapters.save(model, staging, work, adapters.base_name(start.folder, root))
+            tokenizer.save_pretrained(staging)
         manifest = TrainingManifest.model_validate(
             {
                 "name": recipe.name,
@@ -212,10 +232,7 @@ def _train(
                     for what, s in after.items()
                 },
                 "environment": manifests.environment(),
-                "files": [
-                    {"path": p.name, "bytes": p.stat().st_size, "sha256": manifests.sha256_file(p)}
-                    for p in sorted(staging.iterdir())
-                ],
+                "files": listed(staging),
                 **meter.read(),
             }
         )  # fmt: skip

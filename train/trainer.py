@@ -45,7 +45,7 @@ def settings(
         weight_decay=part.weight_decay,
         use_cpu=on_cpu,
         bf16=machine.bf16,
-        gradient_checkpointing=not on_cpu,
+        gradient_checkpointing=machine.of(part.checkpointing).checkpointing,
         dataloader_pin_memory=not on_cpu,
         eval_strategy="steps" if every else "no",
         eval_steps=every,
@@ -96,6 +96,7 @@ def train(
     *,
     neftune_alpha: float = 0.0,
     eval_sets: dict[str, Any] | None = None,
+    optimizer: Any = None,
 ) -> dict[str, Any]:
     """Run SFTTrainer over rows in their order (`input_ids`, perhaps `labels`, `seq_lengths` if packed).
 
@@ -112,7 +113,7 @@ def train(
     bar, noise, counted = progress.callback(stage), NEFTuneCallback(neftune_alpha, args.seed), ledger.TokenLedger()
     trainer = SFTTrainer(
         model=model, args=args, train_dataset=rows, eval_dataset=eval_sets, processing_class=tokenizer,
-        callbacks=[counted, *([noise] if neftune_alpha else []), bar],
+        optimizers=(optimizer, None), callbacks=[counted, *([noise] if neftune_alpha else []), bar],
     )  # fmt: skip
     trainer.remove_callback(PrinterCallback)
     began = time.monotonic()
