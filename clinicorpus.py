@@ -837,6 +837,31 @@ def _train(
         train.show(summary)
 
 
+@train_app.command("plan")
+def train_plan(
+    recipe: Path,
+    gpu: Annotated[str | None, typer.Option(help="Plan for GPUs of this kind instead of this machine.")] = None,
+    gpus: Annotated[int, typer.Option(min=1, help="How many devices, over all machines.")] = 1,
+    sharding: Annotated[str, typer.Option(help="none, zero2 or fsdp2: what is spread over the devices.")] = "none",
+    set: Set = None,
+    root: Root = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Memory, steps and hours of a recipe before anything starts; exit code 1 if it does not fit."""
+    import train
+    from corpus.recipe import override, read_yaml
+
+    data = override(read_yaml(recipe), set or [])
+    figures = train.plan(data, root.resolve(), gpu=gpu, processes=gpus, sharding=sharding)
+    if as_json:
+        _print_json(figures)
+    else:
+        train.show_plan(figures)
+    for stage in figures["stages"].values():
+        if stage["refusal"]:
+            raise UserError(**stage["refusal"])
+
+
 @train_app.command("generate")
 def train_generate(
     model: Path,

@@ -60,6 +60,7 @@ class Run(Record):
     neftune: dict[str, float] | None = None
     """`alpha` asked for, `effective_alpha` measured on the noise drawn, `stock_alpha` that a scale by the row's length
     would have amounted to; null without noise."""
+    processes: int = 1
     device: str
     precision: str
     threads: int

@@ -10,7 +10,7 @@ from typing import Any
 
 from train.recipe import TrainRecipe, load_recipe
 
-__all__ = ["TrainRecipe", "generate", "load_recipe", "merge", "run_cpt", "run_sft", "show"]
+__all__ = ["TrainRecipe", "generate", "load_recipe", "merge", "plan", "run_cpt", "run_sft", "show", "show_plan"]
 
 
 def run_cpt(recipe: dict[str, Any], root: Path, given: dict[str, Any], *, force: bool = False) -> dict[str, Any]:
@@ -52,6 +52,28 @@ def merge(model_dir: Path, out: Path, *, root: Path = Path(), base: Path | None 
     offline.pin(root)
     offline.quiet()
     return adapters.merge(model_dir, out, root, base)
+
+
+def plan(
+    recipe: dict[str, Any], root: Path, *, gpu: str | None = None, processes: int = 1, sharding: str = "none"
+) -> dict[str, Any]:
+    """See `train.estimate.for_recipe`."""
+    from clinicorpus_errors import UserError
+    from train import estimate, offline
+
+    if sharding not in ("none", "zero2", "fsdp2"):
+        raise UserError("no such sharding", value=sharding, next="--sharding none, zero2 or fsdp2")
+    offline.need_training_packages()
+    offline.pin(root)
+    offline.quiet()
+    return estimate.for_recipe(recipe, root, gpu=gpu, processes=processes, sharding=sharding)  # type: ignore[arg-type]
+
+
+def show_plan(figures: dict[str, Any]) -> None:
+    """Print a plan as a table on standard output."""
+    from train import estimate
+
+    estimate.show(figures)
 
 
 def show(summary: dict[str, Any]) -> None:

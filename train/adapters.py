@@ -135,14 +135,15 @@ def wrap(model: Any, adapter: Adapter, work: Path, seed: int) -> Any:
     return wrapped
 
 
-def save(model: Any, out: Path, work: Path, base: str) -> None:
-    """Write the adapter of `model` into `out`; `base` is how its base is found again (see `base_folder`)."""
+def save(model: Any, out: Path, work: Path, base: str, state: dict[str, Any] | None = None) -> None:
+    """Write the adapter of `model` into `out`, from the weights in `state` if given; `base` is its base (`base_name`)."""
+    given = {"state_dict": state} if state is not None else {}
     chosen = model.peft_config["default"]
     chosen.base_model_name_or_path = base
     if getattr(chosen, "init_lora_weights", None) == "pissa":
-        model.save_pretrained(out, path_initial_model_for_weight_conversion=str(_beginning(work)))
+        model.save_pretrained(out, path_initial_model_for_weight_conversion=str(_beginning(work)), **given)
     else:
-        model.save_pretrained(out)
+        model.save_pretrained(out, **given)
     (out / "README.md").unlink(missing_ok=True)  # a card of PEFT's with nothing in it
 
 

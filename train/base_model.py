@@ -268,7 +268,7 @@ def _write_tiny(out: Path, seed: int, text: str) -> None:
         save(LlamaForCausalLM(LlamaConfig(**_TINY)), tokenizer, out)
 
 
-def save(model: Any, tokenizer: Any, out: Path) -> None:
-    """Write weights, config, tokenizer and chat template into `out`."""
-    model.save_pretrained(out)
+def save(model: Any, tokenizer: Any, out: Path, state: dict[str, Any] | None = None) -> None:
+    """Write weights, config, tokenizer and chat template into `out`; the weights from `state` if it is given."""
+    model.save_pretrained(out, **({"state_dict": state} if state is not None else {}))
     tokenizer.save_pretrained(out)

@@ -54,6 +54,7 @@ class Optimisation(Part):
     batch_size: Annotated[int, Field(ge=1)] = 1
     """Rows in one forward pass. On a CPU 1: padding costs time, and packed rows are flattened into one."""
     gradient_accumulation: Annotated[int, Field(ge=1)] = 4
+    """Batches in one optimizer step, over all processes: a step holds the same rows on one machine and on many."""
     schedule: Literal["cosine_with_min_lr", "warmup_stable_decay", "linear", "constant_with_warmup"] = (
         "cosine_with_min_lr"
     )

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 import manifests
 from clinicorpus_errors import UserError
 from manifests.training import File, TrainingManifest
-from train import adapters, base_model, chat, hardware, measure, mixture, offline, publish, talk
+from train import adapters, base_model, chat, estimate, hardware, measure, mixture, offline, processes, publish, talk
 from train.bound_corpus import BoundCorpus, bind
 from train.progress import say
 from train.recipe import TrainRecipe, load_recipe
@@ -52,12 +52,13 @@ def run(stage: Stage, data: dict[str, Any], root: Path, given: dict[str, Any], *
         say(f"warning: {corpus.notice}")
     offline.pin(root)
     folder = root / "models" / recipe.name / stage
-    with publish.clean_exit(), publish.lock(folder.parent):
+    processes.start()
+    with publish.clean_exit(), processes.alone(folder.parent):
         offline.quiet()
-        base = base_model.resolve(recipe, root)
+        base = processes.from_main(lambda: base_model.resolve(recipe, root))
         start = _start(stage, recipe, corpus, base, root)
         key = _key(stage, recipe, corpus, base, start, root)
-        done = finished(folder)
+        done = processes.from_main(lambda: finished(folder))
         if force or done is None or done.key != key:
             if folder.exists() and not force:
                 say(f"models/{recipe.name}/{stage}: " + ("made from other inputs" if done else "incomplete or changed"))
@@ -158,6 +159,14 @@ def _train(
         part, stage, machine.of(part.checkpointing), packed=stage == "cpt" or recipe.sft.packing,
         tied=base_model.tied(base.folder),
     )  # fmt: skip
+    device = estimate.this_device()
+    estimate.check(
+        estimate.of_stage(
+            recipe, stage, base.folder, device, processes=processes.count(), sharding=processes.sharding()
+        ),
+        device,
+        stage,
+    )
     model = base_model.load_model(
         start.folder, root, base.folder, weights=machine.weights(part.adapter.kind),
         four_bit=part.adapter.kind == "qlora",
@@ -196,13 +205,17 @@ def _train(
         answers |= {"after": ask()}
         if start.parent:
             answers |= {"base": (_answers(root, recipe.name, "cpt") or {}).get("before", "")}
-        _keep_answers(root, recipe.name, stage, answers)
+        if processes.is_main():
+            _keep_answers(root, recipe.name, stage, answers)
 
+    state = processes.whole_state(model)
+    if not processes.is_main():
+        return processes.from_main(_of_the_main_process)
     with publish.appearing(folder) as staging:
         if part.adapter.kind == "full":
-            base_model.save(model, tokenizer, staging)
+            base_model.save(model, tokenizer, staging, state)
         else:
-            adapters.save(model, staging, work, adapters.base_name(start.folder, root))
+            adapters.save(model, staging, work, adapters.base_name(start.folder, root), state)
             tokenizer.save_pretrained(staging)
         manifest = TrainingManifest.model_validate(
             {
@@ -239,7 +252,11 @@ def _train(
         for file in manifest.files:
             _sync(staging / file.path)
         manifests.write_atomic(staging / "training.json", manifests.canonical(manifest.dump()))
-    return manifest
+    return processes.from_main(lambda: manifest)
+
+
+def _of_the_main_process() -> TrainingManifest:
+    raise AssertionError("only the main process publishes")
 
 
 def _trainer(stage: Stage) -> Callable[..., tuple[dict[str, Any], dict[str, Any]]]:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from train import hardware, progress
+from train import hardware, processes, progress
 from train.recipe import Optimisation
 
 
@@ -35,7 +35,7 @@ def settings(
         train_sampling_strategy="sequential",
         per_device_train_batch_size=min(part.batch_size, rows),
         per_device_eval_batch_size=part.batch_size,
-        gradient_accumulation_steps=part.gradient_accumulation,
+        gradient_accumulation_steps=processes.share(part.gradient_accumulation),
         learning_rate=part.learning_rate,
         adam_beta1=part.adam_betas[0],
         adam_beta2=part.adam_betas[1],
@@ -151,6 +151,7 @@ def train(
             for line in log
             if any(k.startswith("eval_") and k.endswith("_loss") for k in line)
         ],
+        "processes": processes.count(),
         **machine.record(),
     }
 
