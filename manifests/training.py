@@ -70,8 +70,8 @@ class BitsPerByte(Record):
     documents: int
     tokens: int
     bytes: int
-    before: float
-    """Of the model this stage started from."""
+    before: float | None
+    """Of the model this stage started from; null where that was too large to be measured on one device."""
     after: float
 
 

@@ -181,18 +181,16 @@ def activations(folder: Path, tokens: int, *, bf16: bool, checkpointing: bool) -
 
     dtype = torch.bfloat16 if bf16 else torch.float32
     one, two = (skeleton(folder, Adapter(), dtype, layers=n) for n in (1, 2))
-    config = two.config.get_text_config()
     short, long = 64, 128
     each = []
     for model in (one, two):
         a, b = _kept(model, short), _kept(model, long)
-        each.append((a / short * 2) - (b / long))  # a/s = linear + quadratic s; b/2s = linear + 2 quadratic s
+        each.append(2 * a / short - b / long)  # of linear x tokens + quadratic x tokens squared, the linear
     layer, rest = each[1] - each[0], max(0.0, 2 * each[0] - each[1])
     masks = tokens**2 * (2 if bf16 else 4)  # SDPA turns the mask into numbers, in each layer
-    layers = int(config.num_hidden_layers)
+    width, _, layers = _shape(folder)
     if checkpointing:
-        width = int(config.hidden_size) * (2 if bf16 else 4)
-        return tokens * (rest + layer + layers * width) + masks
+        return tokens * (rest + layer + layers * width * (2 if bf16 else 4)) + masks
     return tokens * (rest + layers * layer) + layers * masks
 
 

@@ -33,10 +33,16 @@ def matching(frame: pl.DataFrame, part: Optimisation, stage: str) -> pl.DataFram
 
 
 def best(frame: pl.DataFrame, quality: Quality | None) -> pl.DataFrame:
-    """The best share of the notes, by a column of the corpus; equal ones by record."""
+    """The best share of the notes, by a column of the corpus; equal ones by record.
+
+    A column of places, such as `copied`, counts as the share of the text that they cover.
+    """
     if quality is None:
         return frame
     column, descending = _ordering(frame, quality.by, "cpt.quality.by", falling=True)
+    if frame[column].dtype == pl.List(pl.Struct({"start": pl.Int64, "end": pl.Int64})):
+        covered = pl.col(column).list.eval(pl.element().struct["end"] - pl.element().struct["start"]).list.sum()
+        frame = frame.with_columns((covered / pl.col("text").str.len_chars()).alias(column))
     if not frame[column].dtype.is_numeric():
         raise UserError("cpt.quality.by is no column of numbers", value=column, cause=f"it holds {frame[column].dtype}")
     ranked = frame.sort(column, "record", descending=[descending, False], nulls_last=True)

@@ -79,7 +79,8 @@ class Quality(Part):
     """The best part of the notes only."""
 
     by: str
-    """A numeric column of the corpus; the highest come first, with a - before its name the lowest."""
+    """A column of numbers of the corpus; the highest come first, with a - before its name the lowest. `copied` counts
+    as the share of a note that stands in an earlier one."""
     top: Annotated[float, Field(gt=0, le=1)]
     """Share of the notes that is kept."""
 

@@ -170,7 +170,10 @@ def _train(
     model = base_model.load_model(
         start.folder, root, base.folder, weights=machine.weights(part.adapter.kind),
         four_bit=part.adapter.kind == "qlora",
-    ).to(machine.device)  # fmt: skip
+    )  # fmt: skip
+    sharded = processes.sharding() == "fsdp2"
+    if not sharded:  # else it may be larger than a device; the trainer spreads it
+        model = model.to(machine.device)
     if part.max_length > model.config.max_position_embeddings:
         raise UserError(
             f"{stage}.max_length is longer than the model's context",
@@ -185,8 +188,11 @@ def _train(
     )
 
     score = _scorer(recipe, corpus, root)
-    question = _question(recipe, corpus, tokenizer)
-    if start.parent:  # measured there, on the same texts: they are part of its key
+    question = None if sharded else _question(recipe, corpus, tokenizer)
+    before: dict[str, float | None]
+    if sharded and not start.parent:  # nowhere to measure it: it stands whole on the CPU only
+        before = dict.fromkeys(("heldout", "general"))
+    elif start.parent:  # measured there, on the same texts: they are part of its key
         before = {what: score_.after for what, score_ in start.parent.bits_per_byte.items()}
     else:
         say("measuring the model before training")

@@ -118,6 +118,9 @@ def test_quality_curriculum_and_where_follow_columns_of_the_corpus() -> None:
     assert mixture.order(FRAME, part, 1) == [4, 5, 0, 2, 3, 1]
     assert mixture.order(FRAME, ContinuedPretraining(curriculum="year"), 1) == [1, 2, 3, 0, 5, 4]
     assert mixture.matching(FRAME, part, "cpt")["record"].to_list() == ["a", "c", "e"]
+    copies = [[{"start": 0, "end": n}] if n else [] for n in (4, 0, 9, 2, 1, 3)]
+    copied = FRAME.with_columns(pl.Series("copied", copies), text=pl.lit("ten letters"))
+    assert mixture.best(copied, Quality(by="-copied", top=0.5))["record"].to_list() == ["b", "d", "e"]
     for wrong in ({"where": {"site": "1"}}, {"where": {"note_type": "z"}}):
         with pytest.raises(UserError, match=r"cpt\.where"):
             mixture.matching(FRAME, ContinuedPretraining(**wrong), "cpt")
