@@ -18,16 +18,21 @@ from train.bound_corpus import BoundCorpus
 from train.recipe import TrainRecipe
 
 
+def order(count: int, seed: int) -> list[int]:
+    """The order in which documents are taken."""
+    numbers = list(range(count))
+    random.Random(seed).shuffle(numbers)
+    return numbers
+
+
 def take(texts: pl.Series, tokenizer: Any, max_tokens: int | None, seed: int) -> tuple[list[list[int]], dict[str, int]]:
     """Documents in seeded order, tokenised, each with its end token, until the next would pass `max_tokens`.
 
     At least one is taken. Returns (token ids, counts).
     """
-    order = list(range(len(texts)))
-    random.Random(seed).shuffle(order)
     taken: list[list[int]] = []
     total = 0
-    for index in order:
+    for index in order(len(texts), seed):
         ids = [*measure.encode(tokenizer, texts[index]), tokenizer.eos_token_id]
         if taken and max_tokens is not None and total + len(ids) > max_tokens:
             break
@@ -72,8 +77,10 @@ def train_cpt(
     from datasets import Dataset
 
     part = recipe.cpt
-    texts = corpus.read("pretrain", "train", ["record", "text"])["text"]
-    documents, data = take(texts, tokenizer, part.max_tokens, recipe.seed)
+    frame = corpus.read("pretrain", "train", ["record", "note_type", "text"])
+    documents, data = take(frame["text"], tokenizer, part.max_tokens, recipe.seed)
+    taken = frame[order(len(frame), recipe.seed)[: len(documents)]]
+    shares = trainer.shares(taken["note_type"].to_list(), documents)
     dataset = Dataset.from_dict({"input_ids": documents, "labels": documents})
     args = trainer.settings(
         part, recipe.seed, out, machine, rows=len(documents),
@@ -81,5 +88,7 @@ def train_cpt(
         # Packed rows hold no padding. `non_padding` would leave out the end tokens where pad is the end token.
         include_num_input_tokens_seen="all",
     )  # fmt: skip
-    rows, run = trainer.train(model, tokenizer, dataset, args, "cpt", machine)
-    return data | {"packing": packing(rows, data["tokens_in"], part.max_length)}, run
+    rows, run = trainer.train(
+        model, tokenizer, dataset, args, "cpt", machine, recipe.checkpoints, taken["record"].to_list()
+    )
+    return {**data, "token_shares": shares, "packing": packing(rows, data["tokens_in"], part.max_length)}, run

@@ -57,12 +57,12 @@ def _tidy(folder: Path, staging: Path, old: Path) -> None:
         shutil.rmtree(leftover, ignore_errors=True)
 
 
-def need_space(folder: Path, needed: int) -> None:
-    """Raises UserError if the disk below `folder` has fewer than `needed` bytes free."""
+def need_space(folder: Path, needed: int, what: str) -> None:
+    """Raises UserError if the disk below `folder` has fewer than `needed` bytes free for `what`."""
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise UserError(
-            "the disk is too full for the trained model",
+            f"the disk is too full for {what}",
             value=f"{free / 1e9:.1f} GB free, {needed / 1e9:.1f} GB needed",
             next="free some space, or delete models that are not needed",
         )
@@ -70,7 +70,9 @@ def need_space(folder: Path, needed: int) -> None:
 
 def _is_disk_full(error: BaseException) -> bool:
     # safetensors wraps the system's error in one of its own that carries only the text.
-    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "os error 28" in str(error)
+    # torch's writer of archives says only that it failed.
+    told = ("os error 28", "PytorchStreamWriter failed writing")
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or any(part in str(error) for part in told)
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -48,6 +48,18 @@ class InstructionTuning(Optimisation):
     """Jinja file for a base model that has no chat template, or one without generation markers."""
 
 
+class Checkpoints(Part):
+    """How often a run is saved so that it can go on; part of no result. It is always saved when it is told to stop
+    and when training ends."""
+
+    every_minutes: Annotated[float, Field(gt=0)] | None = 15
+    """Minutes after which the next step is saved; null: not by time."""
+    every_steps: Annotated[int, Field(ge=1)] | None = None
+    """Optimizer steps between two saves; null: not by steps."""
+    keep: Annotated[int, Field(ge=1)] = 1
+    """Checkpoints kept (three times the model each, in work/); while one is written there is one more."""
+
+
 class Evaluation(Part):
     heldout_bytes: Annotated[int, Field(ge=256)] = 24_000
     """UTF-8 bytes of test patients' notes scored before and after."""
@@ -74,6 +86,7 @@ class TrainRecipe(Part):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 17
     cpt: ContinuedPretraining = ContinuedPretraining()
     sft: InstructionTuning = InstructionTuning()
+    checkpoints: Checkpoints = Checkpoints()
     evaluate: Evaluation = Evaluation()
 
     @field_validator("name")

@@ -43,12 +43,12 @@ def tokenise(tokenizer: Any, messages: list[dict[str, str]], template: str) -> t
 
 def take(
     frame: pl.DataFrame, tokenizer: Any, template: str, part: InstructionTuning, seed: int
-) -> tuple[dict[str, list[list[int]]], dict[str, Any]]:
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Conversations in seeded order until `max_examples` or `max_tokens` is reached.
 
-    `frame` has columns task and messages. Dropped and counted: `sft.too_long` (over max_length),
+    `frame` has columns record, task and messages. Dropped and counted: `sft.too_long` (over max_length),
     `sft.special_token` (a control token spelled out in the text would end the turn there),
-    `sft.no_assistant` (nothing to learn). Returns (columns input_ids and labels, figures).
+    `sft.no_assistant` (nothing to learn). Returns (columns input_ids, labels and record, figures).
     """
     order = list(range(len(frame)))
     random.Random(seed).shuffle(order)
@@ -56,6 +56,7 @@ def take(
     columns: dict[str, list[list[int]]] = {"input_ids": [], "labels": []}
     dropped: Counter[str] = Counter()
     tasks: Counter[str] = Counter()
+    taken: list[int] = []
     total = looked_at = 0
     for index in order:
         if part.max_examples is not None and len(columns["input_ids"]) == part.max_examples:
@@ -76,12 +77,20 @@ def take(
                 columns["input_ids"].append(ids)
                 columns["labels"].append(labels)
                 tasks[task] += 1
+                taken.append(index)
                 total += len(ids)
                 reason = None
         looked_at += 1
         if reason:
             dropped[reason] += 1
-    if not columns["input_ids"]:
+    if not taken and set(dropped) == {"sft.no_assistant"}:
+        raise UserError(
+            "no conversation has a token of the assistant to learn from",
+            value=f"{dropped.total()} conversations",
+            cause="the corpus' instructions end with the user's turn, or the chat template marks nothing",
+            next="--set sft.chat_template=<file.jinja> with {% generation %} around the assistant's text",
+        )
+    if not taken:
         raise UserError(
             "no conversation is left to train on",
             value=", ".join(f"{reason}: {count}" for reason, count in sorted(dropped.items())),
@@ -92,11 +101,12 @@ def take(
         "examples_left": len(frame) - looked_at,
         "dropped": dict(sorted(dropped.items())),
         "tasks": dict(sorted(tasks.items())),
+        "token_shares": trainer.shares([frame["task"][i] for i in taken], columns["input_ids"]),
         "tokens_in": total,
         # The first token of a row has nothing before it to be predicted from.
         "loss_tokens": sum(label != -100 for labels in columns["labels"] for label in labels[1:]),
     }
-    return columns, figures
+    return columns | {"record": [frame["record"][i] for i in taken]}, figures
 
 
 def train_sft(
@@ -109,6 +119,7 @@ def train_sft(
     template = chat.training_template(tokenizer)
     frame = corpus.read("instruct", "train", ["record", "task", "messages"])
     columns, data = take(frame, tokenizer, template, part, recipe.seed)
+    records = columns.pop("record")
     args = trainer.settings(
         part, recipe.seed, out, machine, rows=len(columns["input_ids"]),
         packing=False, completion_only_loss=False,
@@ -116,5 +127,7 @@ def train_sft(
         neftune_noise_alpha=part.neftune_noise_alpha or None,
         include_num_input_tokens_seen="non_padding",
     )  # fmt: skip
-    _, run = trainer.train(model, tokenizer, Dataset.from_dict(columns), args, "sft", machine)
+    _, run = trainer.train(
+        model, tokenizer, Dataset.from_dict(columns), args, "sft", machine, recipe.checkpoints, records
+    )
     return data, run

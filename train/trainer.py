@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import inspect
-import time
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from train import hardware, progress
-from train.recipe import Optimisation
+from train import hardware, progress, session
+from train.recipe import Checkpoints, Optimisation
+
+FEWEST = 11
+"""Documents of a kind below which a manifest does not name it."""
 
 
 def map_batch() -> int:
@@ -42,7 +46,7 @@ def settings(part: Optimisation, seed: int, out: Path, machine: hardware.Hardwar
         bf16=machine.bf16,
         gradient_checkpointing=not on_cpu,
         dataloader_pin_memory=not on_cpu,
-        save_strategy="no",
+        save_strategy="no",  # train/checkpoints.py says when
         report_to="none",
         push_to_hub=False,
         disable_tqdm=True,
@@ -52,35 +56,57 @@ def settings(part: Optimisation, seed: int, out: Path, machine: hardware.Hardwar
     )
 
 
-def train(model: Any, tokenizer: Any, dataset: Any, args: Any, stage: str, machine: hardware.Hardware) -> Any:
-    """Run SFTTrainer over a tokenised dataset (`input_ids`, `labels`). Returns (rows trained on, run record).
+def shares(kinds: Sequence[str | None], documents: list[list[int]]) -> dict[str, float]:
+    """Share of the tokens that documents of each kind really have. Kinds of fewer than 11 documents are one, `other`."""
+    tokens: Counter[str] = Counter()
+    number = Counter(kind or "none" for kind in kinds)
+    for kind, ids in zip(kinds, documents, strict=True):
+        name = kind or "none"
+        tokens[name if number[name] >= FEWEST else "other"] += len(ids)
+    return {kind: round(count / tokens.total(), 4) for kind, count in sorted(tokens.items())}
 
-    The rows are the trainer's own dataset after packing, with `seq_lengths` where it packed.
+
+def train(
+    model: Any,
+    tokenizer: Any,
+    dataset: Any,
+    args: Any,
+    stage: str,
+    machine: hardware.Hardware,
+    saving: Checkpoints,
+    records: list[str],
+) -> Any:
+    """Run SFTTrainer over a tokenised dataset (`input_ids`, `labels`), or go on with it: see `train.session.run`.
+
+    records: key of each document. Returns (rows trained on, run record); the rows are the trainer's own dataset
+    after packing, with `seq_lengths` where it packed.
     """
     from transformers import PrinterCallback
     from trl import SFTTrainer
 
     bar = progress.callback(stage)
-    trainer = SFTTrainer(model=model, args=args, train_dataset=dataset, processing_class=tokenizer, callbacks=[bar])
-    trainer.remove_callback(PrinterCallback)
-    began = time.monotonic()
+
+    def make(callbacks: list[Any]) -> Any:
+        trainer = SFTTrainer(
+            model=model, args=args, train_dataset=dataset, processing_class=tokenizer, callbacks=[bar, *callbacks]
+        )
+        trainer.remove_callback(PrinterCallback)
+        return trainer
+
     try:
-        result = trainer.train()
+        trainer, figures = session.run(make, args, stage, saving, dataset["input_ids"], records)
     finally:
         bar.close()
-    seconds = time.monotonic() - began
-    seen = trainer.state.num_input_tokens_seen
     run = {
         "steps": trainer.state.global_step,
         "epochs": round(trainer.state.epoch, 4),
-        "tokens_seen": seen,
-        "tokens_per_second": round(seen / seconds, 1),
-        "loss_mean": result.training_loss,
+        "tokens_seen": trainer.state.num_input_tokens_seen,
         "losses": [
             {"step": line["step"], "loss": line["loss"], "learning_rate": line["learning_rate"]}
             for line in trainer.state.log_history
             if "loss" in line
         ],
+        **figures,
         **machine.record(),
     }
     return trainer.train_dataset, run
