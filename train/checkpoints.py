@@ -131,7 +131,10 @@ def newest(run: Path) -> Checkpoint | None:
         while aside.exists():
             number, aside = number + 1, run / f"broken-{folder.name}-{number + 1}"
         folder.rename(aside)
-        say(f"{folder.name} does not count: {found}; set aside as {aside.name}")
+        size = sum(p.stat().st_size for p in aside.rglob("*") if p.is_file())
+        say(
+            f"{folder.name} does not count: {found}; set aside as {aside.name} ({size / 1e6:,.0f} MB, never read again)"
+        )
     return None
 
 

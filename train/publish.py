@@ -70,8 +70,8 @@ def need_space(folder: Path, needed: int, what: str) -> None:
 
 def _is_disk_full(error: BaseException) -> bool:
     # safetensors wraps the system's error in one of its own that carries only the text.
-    # torch's writer of archives says only that it failed.
-    told = ("os error 28", "PytorchStreamWriter failed writing")
+    # torch's writer of archives says only that something failed, in three ways by the size of what it wrote.
+    told = ("os error 28", "PytorchStreamWriter failed writing", "unexpected pos", "iostream error")
     return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or any(part in str(error) for part in told)
 
 
@@ -95,16 +95,25 @@ def clean_exit() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        raise UserError("training was interrupted; no model was written", next="run it again", exit_code=130) from None
+        raise UserError(
+            "training was interrupted; no model was written",
+            next="run it again; it goes on from its last checkpoint",
+            exit_code=130,
+        ) from None
     except SystemExit as stop:
         if stop.code != 128 + signal.SIGTERM:
             raise
         raise UserError(
-            "training was told to stop (SIGTERM); no model was written", next="run it again", exit_code=143
+            "training was told to stop (SIGTERM); no model was written",
+            next="run it again; it goes on from its last checkpoint",
+            exit_code=143,
         ) from None
     except Exception as error:
         if _is_disk_full(error):
-            raise UserError("the disk is full; no model was written", next="free some space and run it again") from None
+            raise UserError(
+                "the disk is full; no model was written",
+                next="free some space and run it again; it goes on from its last checkpoint",
+            ) from None
         if _is_out_of_memory(error):
             raise UserError(
                 "there is not enough memory for this model and recipe",
