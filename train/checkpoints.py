@@ -167,13 +167,16 @@ class Stop:
 
 @contextmanager
 def stop_requests() -> Iterator[Stop]:
-    """Inside, the first SIGTERM or Ctrl-C asks to stop after the step at hand; a second one stops at once."""
+    """Inside, SIGTERM or Ctrl-C asks to stop after the step at hand; Ctrl-C after that stops at once.
+
+    SIGTERM may come any number of times: timeout(1) sends it to the process and to its group.
+    """
     stop = Stop()
     before: dict[int, Any] = {}
 
     def ask(signum: int, frame: FrameType | None) -> None:
-        if stop.asked and callable(before[signum]):
-            before[signum](signum, frame)
+        if stop.asked and signum == signal.SIGINT:
+            raise KeyboardInterrupt
         stop.asked = True
 
     if threading.current_thread() is threading.main_thread():

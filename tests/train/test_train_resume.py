@@ -303,7 +303,7 @@ def test_a_run_trained_to_its_end_is_only_loaded(
     assert _bits(tmp_path) == bits
 
 
-def test_a_second_signal_stops_at_once(train: Callable[..., Any], tmp_path: Path) -> None:
+def test_ctrl_c_once_more_stops_at_once(train: Callable[..., Any], tmp_path: Path) -> None:
     def twice(number: int) -> None:
         if number == 2:
             os.kill(os.getpid(), signal.SIGINT)
