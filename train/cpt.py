@@ -7,6 +7,7 @@ TRL's default packing (`bfd`) throws away what does not fit a row; a user of it 
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -79,8 +80,8 @@ def train_cpt(
     part = recipe.cpt
     frame = corpus.read("pretrain", "train", ["record", "note_type", "text"])
     documents, data = take(frame["text"], tokenizer, part.max_tokens, recipe.seed)
-    taken = frame[order(len(frame), recipe.seed)[: len(documents)]]
-    shares = trainer.shares(taken["note_type"].to_list(), documents)
+    kinds = frame["note_type"].gather(order(len(frame), recipe.seed)[: len(documents)])
+    shares = trainer.shares(kinds.to_list(), documents)
     dataset = Dataset.from_dict({"input_ids": documents, "labels": documents})
     args = trainer.settings(
         part, recipe.seed, out, machine, rows=len(documents),
@@ -88,7 +89,10 @@ def train_cpt(
         # Packed rows hold no padding. `non_padding` would leave out the end tokens where pad is the end token.
         include_num_input_tokens_seen="all",
     )  # fmt: skip
-    rows, run = trainer.train(
-        model, tokenizer, dataset, args, "cpt", machine, recipe.checkpoints, taken["record"].to_list()
-    )
+
+    def by_record() -> Iterator[tuple[str, list[int]]]:
+        for record, text in frame.select("record", "text").iter_rows():
+            yield record, [*measure.encode(tokenizer, text), tokenizer.eos_token_id]
+
+    rows, run = trainer.train(model, tokenizer, dataset, args, "cpt", machine, recipe.checkpoints, by_record)
     return {**data, "token_shares": shares, "packing": packing(rows, data["tokens_in"], part.max_length)}, run

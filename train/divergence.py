@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from clinicorpus_errors import UserError
 
 _NAMED = 20
 
+Documents = Callable[[], Iterable[tuple[str, list[int]]]]
+"""Record key and token ids of every document that may be trained on. Called only when something went wrong."""
 
-def callback(stage: str, documents: Any, records: list[str], row_length: int, keeper: Any) -> Any:
+
+def callback(stage: str, documents: Documents, row_length: int, keeper: Any) -> Any:
     """A TrainerCallback that raises UserError naming the records of the step.
 
-    documents: token ids of each document, before packing. records: their keys. keeper: the callback that knows
-    the last good checkpoint. The loss is logged before a checkpoint of the same step would be saved.
+    keeper: the callback that knows the last good checkpoint. The loss is logged before a checkpoint of the same step
+    would be saved.
     """
     from transformers import TrainerCallback
 
@@ -44,7 +47,7 @@ def callback(stage: str, documents: Any, records: list[str], row_length: int, ke
                     )
 
         def _records(self) -> str:
-            found = sorted(matching(self.batches, documents, records, row_length))
+            found = sorted(matching(self.batches, documents(), row_length))
             return ", ".join(found[:_NAMED]) + (f" and {len(found) - _NAMED} more" if len(found) > _NAMED else "")
 
         def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -63,17 +66,17 @@ def kept(keeper: Any) -> str:
     return f"the checkpoint of step {keeper.last.record.step} is kept" if keeper.last else "no step was saved before"
 
 
-def matching(batches: list[dict[str, Any]], documents: Any, records: list[str], row_length: int) -> set[str]:
+def matching(batches: list[dict[str, Any]], documents: Iterable[tuple[str, list[int]]], row_length: int) -> set[str]:
     """Keys of the documents whose tokens went through the model in `batches`.
 
     A document longer than a row was cut at multiples of `row_length`.
     """
     segments = {tuple(ids) for batch in batches for ids in _segments(batch)}
-    found = set()
-    for key, ids in zip(records, documents, strict=True):
-        if any(tuple(ids[i : i + row_length]) in segments for i in range(0, len(ids), row_length)):
-            found.add(key)
-    return found
+    return {
+        record
+        for record, ids in documents
+        if any(tuple(ids[i : i + row_length]) in segments for i in range(0, len(ids), row_length))
+    }
 
 
 def _segments(batch: dict[str, Any]) -> Iterator[list[int]]:

@@ -12,18 +12,17 @@ from train.recipe import Checkpoints
 
 
 def run(
-    make: Callable[[list[Any]], Any], args: Any, stage: str, want: Checkpoints, documents: Any, records: list[str]
+    make: Callable[[list[Any]], Any], args: Any, stage: str, want: Checkpoints, documents: divergence.Documents
 ) -> tuple[Any, dict[str, Any]]:
     """Train with the SFTTrainer that `make` builds from callbacks, to the end or until told to stop.
 
-    documents, records: token ids and key of each document, to name those at which the loss is no number.
-    Returns (trainer, figures of the whole run, earlier sessions included). Raises UserError with exit code
+    documents: to name those at which the loss is no number. Returns (trainer, figures of the whole run, earlier sessions included). Raises UserError with exit code
     `checkpoints.STOPPED` when it was told to stop and saved.
     """
     start = checkpoints.newest(Path(args.output_dir))
     with checkpoints.stop_requests() as stop:
         keeper = checkpoints.keeper(want, start, stop)
-        watch = divergence.callback(stage, documents, records, args.max_length, keeper)
+        watch = divergence.callback(stage, documents, args.max_length, keeper)
         trainer = make([watch, keeper])
         try:
             _train(trainer, start)

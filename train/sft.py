@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +44,12 @@ def tokenise(tokenizer: Any, messages: list[dict[str, str]], template: str) -> t
 
 def take(
     frame: pl.DataFrame, tokenizer: Any, template: str, part: InstructionTuning, seed: int
-) -> tuple[dict[str, Any], dict[str, Any]]:
+) -> tuple[dict[str, list[list[int]]], dict[str, Any]]:
     """Conversations in seeded order until `max_examples` or `max_tokens` is reached.
 
-    `frame` has columns record, task and messages. Dropped and counted: `sft.too_long` (over max_length),
+    `frame` has columns task and messages. Dropped and counted: `sft.too_long` (over max_length),
     `sft.special_token` (a control token spelled out in the text would end the turn there),
-    `sft.no_assistant` (nothing to learn). Returns (columns input_ids, labels and record, figures).
+    `sft.no_assistant` (nothing to learn). Returns (columns input_ids and labels, figures).
     """
     order = list(range(len(frame)))
     random.Random(seed).shuffle(order)
@@ -56,7 +57,7 @@ def take(
     columns: dict[str, list[list[int]]] = {"input_ids": [], "labels": []}
     dropped: Counter[str] = Counter()
     tasks: Counter[str] = Counter()
-    taken: list[int] = []
+    taken: list[str] = []
     total = looked_at = 0
     for index in order:
         if part.max_examples is not None and len(columns["input_ids"]) == part.max_examples:
@@ -77,7 +78,7 @@ def take(
                 columns["input_ids"].append(ids)
                 columns["labels"].append(labels)
                 tasks[task] += 1
-                taken.append(index)
+                taken.append(task)
                 total += len(ids)
                 reason = None
         looked_at += 1
@@ -101,12 +102,12 @@ def take(
         "examples_left": len(frame) - looked_at,
         "dropped": dict(sorted(dropped.items())),
         "tasks": dict(sorted(tasks.items())),
-        "token_shares": trainer.shares([frame["task"][i] for i in taken], columns["input_ids"]),
+        "token_shares": trainer.shares(taken, columns["input_ids"]),
         "tokens_in": total,
         # The first token of a row has nothing before it to be predicted from.
         "loss_tokens": sum(label != -100 for labels in columns["labels"] for label in labels[1:]),
     }
-    return columns | {"record": [frame["record"][i] for i in taken]}, figures
+    return columns, figures
 
 
 def train_sft(
@@ -119,7 +120,6 @@ def train_sft(
     template = chat.training_template(tokenizer)
     frame = corpus.read("instruct", "train", ["record", "task", "messages"])
     columns, data = take(frame, tokenizer, template, part, recipe.seed)
-    records = columns.pop("record")
     args = trainer.settings(
         part, recipe.seed, out, machine, rows=len(columns["input_ids"]),
         packing=False, completion_only_loss=False,
@@ -127,7 +127,12 @@ def train_sft(
         neftune_noise_alpha=part.neftune_noise_alpha or None,
         include_num_input_tokens_seen="non_padding",
     )  # fmt: skip
+
+    def by_record() -> Iterator[tuple[str, list[int]]]:
+        for record, messages in frame.select("record", "messages").iter_rows():
+            yield record, tokenise(tokenizer, messages, template)[0]
+
     _, run = trainer.train(
-        model, tokenizer, Dataset.from_dict(columns), args, "sft", machine, recipe.checkpoints, records
+        model, tokenizer, Dataset.from_dict(columns), args, "sft", machine, recipe.checkpoints, by_record
     )
     return data, run

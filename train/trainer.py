@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from train import hardware, progress, session
+from train import divergence, hardware, progress, session
 from train.recipe import Checkpoints, Optimisation
 
 FEWEST = 11
@@ -74,11 +74,11 @@ def train(
     stage: str,
     machine: hardware.Hardware,
     saving: Checkpoints,
-    records: list[str],
+    documents: divergence.Documents,
 ) -> Any:
     """Run SFTTrainer over a tokenised dataset (`input_ids`, `labels`), or go on with it: see `train.session.run`.
 
-    records: key of each document. Returns (rows trained on, run record); the rows are the trainer's own dataset
+    Returns (rows trained on, run record); the rows are the trainer's own dataset
     after packing, with `seq_lengths` where it packed.
     """
     from transformers import PrinterCallback
@@ -94,7 +94,7 @@ def train(
         return trainer
 
     try:
-        trainer, figures = session.run(make, args, stage, saving, dataset["input_ids"], records)
+        trainer, figures = session.run(make, args, stage, saving, documents)
     finally:
         bar.close()
     run = {

@@ -132,8 +132,7 @@ def test_a_conversation_the_template_refuses_is_told_without_its_text(load: Call
 
 
 def _frame(*conversations: list[dict[str, str]]) -> pl.DataFrame:
-    records = [f"r{i}" for i in range(len(conversations))]
-    return pl.DataFrame({"record": records, "task": ["t"] * len(conversations), "messages": list(conversations)})
+    return pl.DataFrame({"task": ["t"] * len(conversations), "messages": list(conversations)})
 
 
 def test_what_cannot_be_trained_on_is_dropped_and_counted(load: Callable[[], tuple[Any, Any]]) -> None:
@@ -151,7 +150,6 @@ def test_what_cannot_be_trained_on_is_dropped_and_counted(load: Callable[[], tup
     assert (figures["examples_taken"], figures["examples_left"], figures["tasks"]) == (1, 0, {"t": 1})
     assert figures["tokens_in"] == len(columns["input_ids"][0])
     assert figures["loss_tokens"] == sum(label != -100 for label in columns["labels"][0])
-    assert columns["record"] == ["r0"]
     with pytest.raises(UserError, match="no conversation has a token of the assistant to learn from: 1"):
         sft.take(_frame([TURNS[0]]), tokenizer, template, part, 1)
     with pytest.raises(UserError, match=r"no conversation is left .* sft\.no_assistant: 1, sft\.too_long: 1"):
