@@ -804,33 +804,44 @@ def synthetic_build(
 # --- train ---------------------------------------------------------------------------------------------------
 
 
-Force = Annotated[bool, typer.Option("--force", help="Train again even if nothing changed.")]
+Force = Annotated[bool, typer.Option("--force", help="Train anew, even if nothing changed; drops an unfinished run.")]
+Override = Annotated[
+    str | None,
+    typer.Option(
+        metavar="REASON", help="Go on with an unfinished run although its inputs changed; the manifest says why."
+    ),
+]
+_GOES_ON = "\n\nInterrupted, the same command goes on. SIGTERM or Ctrl-C saves and exits with 75."
 
 
-@train_app.command("cpt")
-def train_cpt(recipe: Path, set: Set = None, root: Root = HERE, as_json: AsJson = False, force: Force = False) -> None:
-    """Continue pretraining on the notes of a sealed corpus."""
+@train_app.command("cpt", help="Continue pretraining on the notes of a sealed corpus." + _GOES_ON)
+def train_cpt(
+    recipe: Path, set: Set = None, root: Root = HERE, as_json: AsJson = False, force: Force = False,
+    override: Override = None,
+) -> None:  # fmt: skip
     import train
 
-    _train(train.run_cpt, recipe, set, root, as_json, force)
+    _train(train.run_cpt, recipe, set, root, as_json, force=force, override=override)
 
 
-@train_app.command("sft")
-def train_sft(recipe: Path, set: Set = None, root: Root = HERE, as_json: AsJson = False, force: Force = False) -> None:
-    """Instruction-tune on the tasks of a sealed corpus, with NEFTune."""
+@train_app.command("sft", help="Instruction-tune on the tasks of a sealed corpus, with NEFTune." + _GOES_ON)
+def train_sft(
+    recipe: Path, set: Set = None, root: Root = HERE, as_json: AsJson = False, force: Force = False,
+    override: Override = None,
+) -> None:  # fmt: skip
     import train
 
-    _train(train.run_sft, recipe, set, root, as_json, force)
+    _train(train.run_sft, recipe, set, root, as_json, force=force, override=override)
 
 
 def _train(
-    run: Callable[..., dict[str, Any]], recipe: Path, set: list[str] | None, root: Path, as_json: bool, force: bool
+    run: Callable[..., dict[str, Any]], recipe: Path, set: list[str] | None, root: Path, as_json: bool, **how: Any
 ) -> None:
     import train
     from corpus.recipe import override, read_yaml
 
     given = override(read_yaml(recipe), set or [])
-    summary = run(given, root.resolve(), given, force=force)
+    summary = run(given, root.resolve(), given, **how)
     if as_json:
         _print_json(summary)
     else:

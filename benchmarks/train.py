@@ -7,7 +7,7 @@ by side are run in turn, round after round, in one process; what counts is the l
 on the machine only ever adds. Three tables:
 
 - overhead: `train.trainer.train` (counting of tokens, progress, NEFTune by the document) against a bare `SFTTrainer` with
-  the same arguments over the same rows;
+  the same arguments over the same rows; saving is left out, the bare one saves nothing;
 - packing: rows of 512 tokens against TRL's default of padded batches of 8, the same notes and as many tokens a step, with
   the loss on held-out notes after it;
 - `train plan`: estimated memory against the peak of a process that trains.
@@ -20,6 +20,7 @@ import json
 import os
 import platform
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -71,21 +72,34 @@ def fresh_model() -> Any:
 
 
 class Clock:
-    """CPU and wall seconds inside SFTTrainer.train, whoever calls it."""
+    """CPU seconds inside SFTTrainer.train, whoever calls it, without those in which a checkpoint is saved."""
 
     def __init__(self) -> None:
         from trl import SFTTrainer
 
-        plain = SFTTrainer.train
+        from train import checkpoints
 
-        def timed(trainer: Any, *args: Any, **kwargs: Any) -> Any:
-            cpu, wall = time.process_time(), time.monotonic()
-            try:
-                return plain(trainer, *args, **kwargs)
-            finally:
-                self.cpu, self.wall = time.process_time() - cpu, time.monotonic() - wall
+        self.cpu = self.saving = 0.0
 
-        SFTTrainer.train = timed  # type: ignore[method-assign]
+        def timed(plain: Any, spend: Any) -> Any:
+            def call(*args: Any, **kwargs: Any) -> Any:
+                began = time.process_time()
+                try:
+                    return plain(*args, **kwargs)
+                finally:
+                    spend(time.process_time() - began)
+
+            return call
+
+        def whole(seconds: float) -> None:
+            self.cpu, self.saving = seconds - self.saving, 0.0
+
+        def save(seconds: float) -> None:
+            self.saving += seconds
+
+        SFTTrainer.train = timed(SFTTrainer.train, whole)  # type: ignore[method-assign]
+        SFTTrainer._save_checkpoint = timed(SFTTrainer._save_checkpoint, save)  # type: ignore[method-assign]
+        checkpoints.seal = timed(checkpoints.seal, save)
 
 
 def packed_settings(work: Path, rows: int, accumulation: int) -> Any:
@@ -103,7 +117,7 @@ def packed_settings(work: Path, rows: int, accumulation: int) -> Any:
 def overhead(work: Path, rounds: int) -> list[str]:
     from trl import SFTTrainer
 
-    from train import hardware, packing, trainer
+    from train import hardware, load_recipe, packing, trainer
 
     documents, _, tokenizer = short_notes(work)
     rows = packing.in_order([packing.pack(documents, ROW)], 1, 1, shuffle=True)
@@ -119,7 +133,11 @@ def overhead(work: Path, rounds: int) -> list[str]:
 
     def ours(alpha: float) -> None:
         args = packed_settings(work, len(rows), 2)
-        trainer.train(fresh_model(), tokenizer, rows, args, "cpt", hardware.detect(), neftune_alpha=alpha)
+        shutil.rmtree(work / "out", ignore_errors=True)
+        trainer.train(
+            fresh_model(), tokenizer, rows, args, "cpt", hardware.detect(), load_recipe({"name": "b"}).checkpoints,
+            lambda: [], neftune_alpha=alpha,
+        )  # fmt: skip
 
     runs = {"bare SFTTrainer": bare, "this, without noise": lambda: ours(0), "this, with NEFTune": lambda: ours(5)}
     least = dict.fromkeys(runs, float("inf"))
@@ -210,7 +228,8 @@ def memory_child(work: Path) -> None:
     torch.manual_seed(1)
     model = LlamaForCausalLM(LlamaConfig(**shape))
     args = packed_settings(work, len(rows), 1)
-    trainer.train(model, tokenizer, rows, args, "cpt", hardware.detect())
+    saving = load_recipe({"name": "b"}).checkpoints
+    trainer.train(model, tokenizer, rows, args, "cpt", hardware.detect(), saving, lambda: [])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     sys.stdout.write(json.dumps({"parameters": plan.parameters, "estimate": plan.need.total, "peak": peak}) + "\n")
 
@@ -242,9 +261,9 @@ def main() -> None:
         offline.quiet()
         load = os.getloadavg()[0]
         parts = {
+            "Estimated memory": memory(work),
             "Overhead": overhead(work / "a", given.rounds),
             "Packing": packing_gain(work / "b", given.rounds),
-            "Estimated memory": memory(work),
         }
     versions = ", ".join(f"{name} {__import__(name).__version__}" for name in ("torch", "transformers", "trl"))
     text = f"# Training: cost and gain\n\n`python benchmarks/train.py`, {platform.machine()}, one thread, {versions}; "

@@ -14,7 +14,7 @@ from typing import Any
 
 import manifests
 from clinicorpus_errors import UserError
-from train import hardware, publish
+from train import hardware, processes, publish
 from train.recipe import Adapter, Optimisation
 
 LORA = ("lora", "qlora", "rslora", "dora", "pissa")
@@ -127,7 +127,7 @@ def wrap(model: Any, adapter: Adapter, work: Path, seed: int) -> Any:
             cause=str(error).splitlines()[0][:200],
             next="--set <stage>.adapter.targets=all-linear",
         ) from None
-    if adapter.kind == "pissa":
+    if adapter.kind == "pissa" and processes.is_main():
         start = wrapped.peft_config["default"]
         start.init_lora_weights = True
         wrapped.save_pretrained(_beginning(work))
@@ -270,7 +270,8 @@ def merge(folder: Path, out: Path, root: Path, base: Path | None = None) -> dict
         raise UserError("the merged model is not base and adapter together", value=f"logits differ by {apart:.1%}")
     done = stage.finished(folder)
     assert done is not None
-    publish.need_space(out.parent, int(1.1 * sum(p.numel() * p.element_size() for p in merged.parameters())))
+    size = sum(p.numel() * p.element_size() for p in merged.parameters())
+    publish.need_space(root, int(1.1 * size), "the merged model")
     out.parent.mkdir(parents=True, exist_ok=True)
     with publish.appearing(out) as staging:
         base_model.save(merged, base_model.load_tokenizer(folder), staging)

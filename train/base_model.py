@@ -118,6 +118,22 @@ def load_tokenizer(folder: Path) -> Any:
     return tokenizer
 
 
+def check_match(model: Any, tokenizer: Any, name: str) -> None:
+    """Raises UserError if the tokenizer cannot be this model's: it names tokens the model has not, or far too few.
+
+    Vocabularies are padded for speed, by 2% at most in the families known (Phi-2), so a tenth is another tokenizer.
+    """
+    rows = model.get_input_embeddings().weight.shape[0]
+    tokens = max(tokenizer.get_vocab().values()) + 1
+    if tokens > rows or tokens < 0.9 * rows:
+        raise UserError(
+            "the tokenizer is not this model's",
+            value=f"{name}: {tokens} tokens, {rows} embeddings",
+            cause="tokenizer files of another model were copied into the folder, or tokens were added without embeddings",
+            next="copy tokenizer files and weights from the same source",
+        )
+
+
 def load_model(
     folder: Path, root: Path = Path(), base: Path | None = None, *, weights: str = "float32", four_bit: bool = False
 ) -> Any:
@@ -265,7 +281,9 @@ def _write_tiny(out: Path, seed: int, text: str) -> None:
     tokenizer.chat_template = chat.CHATML
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        save(LlamaForCausalLM(LlamaConfig(**_TINY)), tokenizer, out)
+        # Little text gives fewer tokens than asked for.
+        config = LlamaConfig(**_TINY | {"vocab_size": len(tokenizer)})
+        save(LlamaForCausalLM(config), tokenizer, out)
 
 
 def save(model: Any, tokenizer: Any, out: Path, state: dict[str, Any] | None = None) -> None:

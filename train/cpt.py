@@ -8,6 +8,7 @@ segment. Both are checked before training, and again against what went through t
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,13 +75,20 @@ def _same_tokenizer(tokenizer: Any, corpus: BoundCorpus, base: str) -> bool:
     return path.is_file() and manifests.sha256_file(path) == digest
 
 
-def epochs(tokenizer: Any, corpus: BoundCorpus, recipe: TrainRecipe, root: Path) -> tuple[list[Any], dict[str, Any]]:
-    """Packed rows of each epoch that differs, and the figures of the first. See `train.mixture`."""
+def notes(corpus: BoundCorpus, recipe: TrainRecipe) -> pl.DataFrame:
+    """The notes that may be trained on, sorted by record."""
     part = recipe.cpt
-    columns = ["record", "text", "tokens", *part.where]
+    columns = ["record", "text", "tokens", "note_type", *part.where]
     columns += [c.removeprefix("-") for c in (part.quality.by if part.quality else "", part.curriculum or "") if c]
     frame = corpus.read("pretrain", "train", list(dict.fromkeys(columns)))
-    frame = mixture.best(mixture.matching(frame, part, "cpt"), part.quality)
+    return mixture.best(mixture.matching(frame, part, "cpt"), part.quality)
+
+
+def epochs(
+    tokenizer: Any, corpus: BoundCorpus, recipe: TrainRecipe, root: Path, frame: pl.DataFrame
+) -> tuple[list[Any], dict[str, Any]]:
+    """Packed rows of each epoch that differs, and the figures of the first. See `train.mixture`."""
+    part = recipe.cpt
     replayed = None
     if part.replay:
         measured = measure.general_text(recipe.evaluate.general_text, root, limit=None)
@@ -92,6 +100,7 @@ def epochs(tokenizer: Any, corpus: BoundCorpus, recipe: TrainRecipe, root: Path)
         order = mixture.order(frame, part, recipe.seed + number)
         documents, taken = take(frame["text"], tokenizer, part.max_tokens, order)
         figures = check_counts(documents, frame, taken, tokenizer, corpus, recipe.base)
+        figures["token_shares"] = trainer.shares(frame["note_type"].gather(taken).to_list(), documents)
         if part.replay and replayed is not None:
             share = part.replay.share
             drawn = mixture.draw(replayed, share / (1 - share) * figures["tokens_in"])
@@ -116,7 +125,8 @@ def train_cpt(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Train `model` in place on the corpus' pretraining texts. Returns (data figures, run record)."""
     part = recipe.cpt
-    each, data = epochs(tokenizer, corpus, recipe, root)
+    frame = notes(corpus, recipe)
+    each, data = epochs(tokenizer, corpus, recipe, root, frame)
     rows = packing.in_order(each, part.epochs, recipe.seed, shuffle=part.curriculum is None)
     args = trainer.settings(
         part, recipe.seed, out, machine, rows=len(rows), every=recipe.evaluate.every,
@@ -125,9 +135,15 @@ def train_cpt(
         include_num_input_tokens_seen="all",
     )  # fmt: skip
     sets = eval_sets(tokenizer, corpus, recipe, root) if recipe.evaluate.every else None
+
+    def by_record() -> Iterator[tuple[str, list[int]]]:
+        for record, text in frame.select("record", "text").iter_rows():
+            yield record, [*measure.encode(tokenizer, text), tokenizer.eos_token_id]
+
     run = trainer.train(
-        model, tokenizer, rows, args, "cpt", machine, eval_sets=sets, optimizer=adapters.optimizer(model, part)
-    )
+        model, tokenizer, rows, args, "cpt", machine, recipe.checkpoints, by_record, eval_sets=sets,
+        optimizer=adapters.optimizer(model, part),
+    )  # fmt: skip
     return data, run | {"epochs": trainer.passes(run["steps"], args, len(rows), part.epochs)}
 
 

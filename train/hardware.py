@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 import time
@@ -17,6 +18,10 @@ class Hardware(NamedTuple):
     threads: int
     """Part of the result on a CPU: sums are split by thread."""
 
+    kernels: str = "default"
+    """Instruction set of the CPU that torch's kernels use (AVX2, AVX512), or the name of the GPU. Part of the result."""
+    processes: int = 1
+    """World size: how many processes share a step. Part of the result."""
     checkpointing: bool = False
     """Activations are computed again in the backward pass rather than kept."""
 
@@ -30,16 +35,20 @@ class Hardware(NamedTuple):
         return "bfloat16" if self.bf16 and kind != "full" else "float32"
 
     def record(self) -> dict[str, Any]:
-        return {"device": self.device, "precision": "bf16 autocast" if self.bf16 else "fp32", "threads": self.threads}
+        return {
+            "device": self.device, "precision": "bf16 autocast" if self.bf16 else "fp32", "threads": self.threads,
+            "kernels": self.kernels, "processes": self.processes,
+        }  # fmt: skip
 
 
 def detect() -> Hardware:
     """The first GPU if torch sees one, else the CPU."""
     import torch
 
+    processes, threads = int(os.environ.get("WORLD_SIZE", "1")), torch.get_num_threads()
     if torch.cuda.is_available():
-        return Hardware("cuda", torch.cuda.is_bf16_supported(), torch.get_num_threads(), checkpointing=True)
-    return Hardware("cpu", False, torch.get_num_threads())
+        return Hardware("cuda", torch.cuda.is_bf16_supported(), threads, torch.cuda.get_device_name(), processes, True)
+    return Hardware("cpu", False, threads, torch.backends.cpu.get_cpu_capability(), processes)
 
 
 class Meter:

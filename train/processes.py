@@ -90,6 +90,14 @@ def from_main(make: Callable[[], T]) -> T:
     return box[0]
 
 
+def wait() -> None:
+    """Go on when every process has come here."""
+    if count() > 1:
+        import torch.distributed as dist
+
+        dist.barrier()
+
+
 def whole_state(model: Any) -> dict[str, Any] | None:
     """All weights of a model whose processes hold a part each, on the main process' CPU; None if each holds all."""
     from torch.distributed.tensor import DTensor

@@ -42,7 +42,6 @@ class Adapter(Part):
 
 
 class Optimisation(Part):
-    adapter: Adapter = Adapter()
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     """Tokens of the corpus taken into one epoch, documents in seeded order; null takes all."""
     max_steps: Annotated[int, Field(ge=1)] | None = None
@@ -71,6 +70,7 @@ class Optimisation(Part):
     """Gradients are scaled down to this norm; 0 leaves them."""
     checkpointing: bool | None = None
     """Compute activations again in the backward pass: less memory, a fifth slower. null: on a GPU."""
+    adapter: Adapter = Adapter()
     where: dict[str, str | int] = {}
     """Only rows of the corpus whose columns have these values: an adapter for each site or note type."""
 
@@ -122,6 +122,18 @@ class InstructionTuning(Optimisation):
     """Jinja file for a base model that has no chat template, or one without generation markers."""
 
 
+class Checkpoints(Part):
+    """How often a run is saved so that it can go on; part of no result. It is always saved when it is told to stop
+    and when training ends."""
+
+    every_minutes: Annotated[float, Field(gt=0)] | None = 15
+    """Minutes after which the next step is saved; null: not by time."""
+    every_steps: Annotated[int, Field(ge=1)] | None = None
+    """Optimizer steps between two saves; null: not by steps."""
+    keep: Annotated[int, Field(ge=1)] = 1
+    """Checkpoints kept (three times the model each, in work/); while one is written there is one more."""
+
+
 class Evaluation(Part):
     every: Annotated[int, Field(ge=1)] | None = None
     """Steps between losses on validation patients' notes and on general text while training; null: none."""
@@ -150,6 +162,7 @@ class TrainRecipe(Part):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 17
     cpt: ContinuedPretraining = ContinuedPretraining()
     sft: InstructionTuning = InstructionTuning()
+    checkpoints: Checkpoints = Checkpoints()
     evaluate: Evaluation = Evaluation()
 
     @field_validator("name")

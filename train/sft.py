@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,7 @@ def take(
     columns: dict[str, list[list[int]]] = {"input_ids": [], "labels": []}
     dropped: Counter[str] = Counter()
     tasks: Counter[str] = Counter()
+    taken: list[str] = []
     total = looked_at = 0
     for index in order:
         if part.max_examples is not None and len(columns["input_ids"]) == part.max_examples:
@@ -79,12 +81,20 @@ def take(
                 columns["input_ids"].append(ids)
                 columns["labels"].append(labels)
                 tasks[task] += 1
+                taken.append(task)
                 total += len(ids)
                 reason = None
         looked_at += 1
         if reason:
             dropped[reason] += 1
-    if not columns["input_ids"]:
+    if not taken and set(dropped) == {"sft.no_assistant"}:
+        raise UserError(
+            "no conversation has a token of the assistant to learn from",
+            value=f"{dropped.total()} conversations",
+            cause="the corpus' instructions end with the user's turn, or the chat template marks nothing",
+            next="--set sft.chat_template=<file.jinja> with {% generation %} around the assistant's text",
+        )
+    if not taken:
         raise UserError(
             "no conversation is left to train on",
             value=", ".join(f"{reason}: {count}" for reason, count in sorted(dropped.items())),
@@ -95,6 +105,7 @@ def take(
         "examples_left": len(frame) - looked_at,
         "dropped": dict(sorted(dropped.items())),
         "tasks": dict(sorted(tasks.items())),
+        "token_shares": trainer.shares(taken, columns["input_ids"]),
         "tokens_in": total,
         # The first token of a row has nothing before it to be predicted from.
         "loss_tokens": sum(label != -100 for labels in columns["labels"] for label in labels[1:]),
@@ -145,6 +156,11 @@ def train_sft(
         )
         pieces = [ids[i : i + part.max_length] for i in range(0, len(ids), part.max_length)]
         sets["general"] = rows_of({"input_ids": pieces, "labels": pieces})
+
+    def by_record() -> Iterator[tuple[str, list[int]]]:
+        for record, messages in frame.select("record", "messages").iter_rows():
+            yield record, tokenise(tokenizer, messages, template)[0]
+
     run = trainer.train(
         model,
         tokenizer,
@@ -152,6 +168,8 @@ def train_sft(
         args,
         "sft",
         machine,
+        recipe.checkpoints,
+        by_record,
         neftune_alpha=part.neftune_noise_alpha,
         eval_sets=sets,
         optimizer=adapters.optimizer(model, part),

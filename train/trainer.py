@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-import time
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from train import hardware, processes, progress
-from train.recipe import Optimisation
+from train import divergence, hardware, processes, progress, session
+from train.recipe import Checkpoints, Optimisation
+
+FEWEST = 11
+"""Documents of a kind below which a manifest does not name it."""
 
 
 def settings(
@@ -49,7 +53,7 @@ def settings(
         dataloader_pin_memory=not on_cpu,
         eval_strategy="steps" if every else "no",
         eval_steps=every,
-        save_strategy="no",
+        save_strategy="no",  # train/checkpoints.py says when
         report_to="none",
         push_to_hub=False,
         disable_tqdm=True,
@@ -86,6 +90,16 @@ def schedule_kwargs(part: Optimisation, total: int) -> dict[str, Any]:
     return {}
 
 
+def shares(kinds: Sequence[str | None], documents: list[list[int]]) -> dict[str, float]:
+    """Share of the tokens that documents of each kind really have. Kinds of fewer than 11 documents are one, `other`."""
+    tokens: Counter[str] = Counter()
+    number = Counter(kind or "none" for kind in kinds)
+    for kind, ids in zip(kinds, documents, strict=True):
+        name = kind or "none"
+        tokens[name if number[name] >= FEWEST else "other"] += len(ids)
+    return {kind: round(count / tokens.total(), 4) for kind, count in sorted(tokens.items())}
+
+
 def train(
     model: Any,
     tokenizer: Any,
@@ -93,12 +107,15 @@ def train(
     args: Any,
     stage: str,
     machine: hardware.Hardware,
+    saving: Checkpoints,
+    documents: divergence.Documents,
     *,
     neftune_alpha: float = 0.0,
     eval_sets: dict[str, Any] | None = None,
     optimizer: Any = None,
 ) -> dict[str, Any]:
-    """Run SFTTrainer over rows in their order (`input_ids`, perhaps `labels`, `seq_lengths` if packed).
+    """Run SFTTrainer over rows in their order (`input_ids`, perhaps `labels`, `seq_lengths` if packed), or go on with it:
+    see `train.session.run`.
 
     Returns the run record. Raises UserError if other tokens went through the model than the rows hold.
     """
@@ -111,35 +128,32 @@ def train(
     if args.packing and next(model.parameters()).device.type != "meta":
         packing.check_isolation(model)
     bar, noise, counted = progress.callback(stage), NEFTuneCallback(neftune_alpha, args.seed), ledger.TokenLedger()
-    trainer = SFTTrainer(
-        model=model, args=args, train_dataset=rows, eval_dataset=eval_sets, processing_class=tokenizer,
-        optimizers=(optimizer, None), callbacks=[counted, *([noise] if neftune_alpha else []), bar],
-    )  # fmt: skip
-    trainer.remove_callback(PrinterCallback)
-    began = time.monotonic()
+
+    def make(callbacks: list[Any]) -> Any:
+        trainer = SFTTrainer(
+            model=model, args=args, train_dataset=rows, eval_dataset=eval_sets, processing_class=tokenizer,
+            optimizers=(optimizer, None), callbacks=[counted, *([noise] if neftune_alpha else []), bar, *callbacks],
+        )  # fmt: skip
+        trainer.remove_callback(PrinterCallback)
+        return trainer
+
     try:
-        result = trainer.train()
+        trainer, figures = session.run(make, args, stage, saving, documents)
     finally:
         bar.close()
         noise.remove()
         counted.close()
-    seconds = time.monotonic() - began
-    found = counted.totals()
-    ledger.check(
-        found,
-        ledger.expected(
-            packing.row_counts(rows), (counted.first_step, counted.last_step),
-            batch=args.per_device_train_batch_size, accumulation=args.gradient_accumulation_steps,
-            processes=args.world_size,
-        ),
-    )  # fmt: skip
-    log = trainer.state.log_history
+    per_row = packing.row_counts(rows)
+    shape = {
+        "batch": args.per_device_train_batch_size, "accumulation": args.gradient_accumulation_steps,
+        "processes": args.world_size,
+    }  # fmt: skip
+    ledger.check(counted.totals(), ledger.expected(per_row, (counted.first_step, counted.last_step), **shape))
+    log, steps_done = trainer.state.log_history, trainer.state.global_step
     return {
-        "steps": trainer.state.global_step,
+        "steps": steps_done,
         "tokens_seen": trainer.state.num_input_tokens_seen,
-        "loss_tokens_seen": found[1],
-        "tokens_per_second": round(found[0] / seconds, 1),
-        "loss_mean": result.training_loss,
+        "loss_tokens_seen": ledger.expected(per_row, (0, steps_done), **shape)[1],
         "neftune": neftune_figures(log, neftune_alpha),
         "losses": [
             {"step": line["step"], "loss": line["loss"], "learning_rate": line["learning_rate"]}
@@ -151,7 +165,7 @@ def train(
             for line in log
             if any(k.startswith("eval_") and k.endswith("_loss") for k in line)
         ],
-        "processes": processes.count(),
+        **figures,
         **machine.record(),
     }
 

@@ -139,6 +139,10 @@ def test_replay_is_spread_and_the_order_of_both_stays(main: int, extra: int) -> 
     assert abs(half - extra / 2) <= 1.5
 
 
+def _epochs(tokenizer: Any, corpus: Any, recipe: Any, root: Path) -> tuple[list[Any], dict[str, Any]]:
+    return cpt.epochs(tokenizer, corpus, recipe, root, cpt.notes(corpus, recipe))
+
+
 def _replay(root: Path, texts: list[str]) -> Path:
     pl.DataFrame({"text": texts}).write_parquet(root / "replay.parquet")
     return root / "replay.parquet"
@@ -150,7 +154,7 @@ def test_replay_has_its_share_of_the_tokens(
     _, tokenizer = load()
     path = _replay(shared_workspace, [f"number {i} of the old songs that the miller sang" for i in range(300)])
     recipe["cpt"] |= {"replay": {"text": str(path), "share": 0.25}, "epochs": 2, "resample": True, "max_tokens": 1500}
-    rows, data = cpt.epochs(tokenizer, bind("demo", shared_workspace), load_recipe(recipe), shared_workspace)
+    rows, data = _epochs(tokenizer, bind("demo", shared_workspace), load_recipe(recipe), shared_workspace)
     assert data["replay"]["share"] == pytest.approx(0.25, abs=0.02)
     assert data["packing"]["tokens"] == data["tokens_in"] + data["replay"]["tokens"]
     assert len(rows) == data["epochs_drawn"] == 2
@@ -170,10 +174,10 @@ def test_a_replay_that_would_spoil_the_measure_or_runs_dry_is_refused(
     ):
         recipe["cpt"]["replay"] = {"text": str(_replay(shared_workspace, texts))}
         with pytest.raises(UserError, match=message):
-            cpt.epochs(tokenizer, corpus, load_recipe(recipe), shared_workspace)
+            _epochs(tokenizer, corpus, load_recipe(recipe), shared_workspace)
     recipe["cpt"]["replay"] = {"text": "none.parquet"}
     with pytest.raises(UserError, match="no Parquet or JSON lines"):
-        cpt.epochs(tokenizer, corpus, load_recipe(recipe), shared_workspace)
+        _epochs(tokenizer, corpus, load_recipe(recipe), shared_workspace)
 
 
 def test_a_count_of_the_corpus_that_does_not_hold_is_refused(

@@ -83,6 +83,30 @@ def test_a_template_without_markers_of_an_unknown_family_is_refused(load: Callab
         chat.training_template(tokenizer)
 
 
+def test_a_template_without_roles_is_refused(load: Callable[[], tuple[Any, Any]]) -> None:
+    _, tokenizer = load()
+    tokenizer.chat_template = "{% for m in messages %}{% generation %}{{ m['content'] }}{% endgeneration %}{% endfor %}"
+    with pytest.raises(UserError, match="knows no roles") as caught:
+        chat.training_template(tokenizer)
+    assert "sft.chat_template" in (caught.value.next or "")
+
+
+@pytest.mark.parametrize(
+    ("condition", "told"), [("true", "the user's turn"), ("role == 'bot'", "nothing of the assistant's turn")]
+)
+def test_a_template_that_marks_other_turns_than_the_assistants_is_refused(
+    load: Callable[[], tuple[Any, Any]], condition: str, told: str
+) -> None:
+    _, tokenizer = load()
+    tokenizer.chat_template = (
+        "{% for m in messages %}{% set role = m['role'] %}{{ '<|im_start|>' + role }}{% if " + condition + " %}"
+        "{% generation %}{{ m['content'] + '<|im_end|>' }}{% endgeneration %}"
+        "{% else %}{{ m['content'] + '<|im_end|>' }}{% endif %}{% endfor %}"
+    )
+    with pytest.raises(UserError, match=told):
+        chat.training_template(tokenizer)
+
+
 def test_a_model_without_a_template_is_refused_unless_the_recipe_gives_one(
     load: Callable[[], tuple[Any, Any]], tmp_path: Path
 ) -> None:
@@ -127,8 +151,12 @@ def test_what_cannot_be_trained_on_is_dropped_and_counted(load: Callable[[], tup
     assert (figures["examples_taken"], figures["examples_left"], figures["tasks"]) == (1, 0, {"t": 1})
     assert figures["tokens_in"] == len(columns["input_ids"][0])
     assert figures["loss_tokens"] == sum(label != -100 for label in columns["labels"][0])
-    with pytest.raises(UserError, match=r"sft\.no_assistant: 1"):
+    with pytest.raises(UserError, match="no conversation has a token of the assistant to learn from: 1"):
         sft.take(_frame([TURNS[0]]), tokenizer, template, part, 1)
+    with pytest.raises(UserError, match=r"no conversation is left .* sft\.no_assistant: 1, sft\.too_long: 1"):
+        sft.take(
+            _frame([TURNS[0]], [TURNS[0], {"role": "assistant", "content": "sea " * 999}]), tokenizer, template, part, 1
+        )
 
 
 def test_every_conversation_is_taken_left_or_dropped(load: Callable[[], tuple[Any, Any]]) -> None:
