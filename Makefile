@@ -74,6 +74,7 @@ bench: $(VENV)/.dev  ## measure speed and quality; tables go to benchmarks/resul
 	@$(BIN)/python benchmarks/corpus.py
 	@$(BIN)/python benchmarks/deid.py
 	@$(BIN)/python benchmarks/scale.py --write benchmarks/results/scale.md
+	@$(BIN)/python benchmarks/train.py --write benchmarks/results/train.md
 
 bundle: $(VENV)/.base  ## wheels, recipes and the demo model in bundle/, for a machine without an index
 	@rm -rf bundle && mkdir -p bundle/wheels

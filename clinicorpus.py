@@ -855,37 +855,73 @@ def synthetic_build(
 # --- train ---------------------------------------------------------------------------------------------------
 
 
-Force = Annotated[bool, typer.Option("--force", help="Train again even if nothing changed.")]
+Force = Annotated[bool, typer.Option("--force", help="Train anew, even if nothing changed; drops an unfinished run.")]
+Override = Annotated[
+    str | None,
+    typer.Option(
+        metavar="REASON", help="Go on with an unfinished run although its inputs changed; the manifest says why."
+    ),
+]
+_GOES_ON = "\n\nInterrupted, the same command goes on. SIGTERM or Ctrl-C saves and exits with 75."
 
 
-@train_app.command("cpt")
-def train_cpt(recipe: Path, set: Set = None, root: Root = HERE, as_json: AsJson = False, force: Force = False) -> None:
-    """Continue pretraining on the notes of a sealed corpus."""
+@train_app.command("cpt", help="Continue pretraining on the notes of a sealed corpus." + _GOES_ON)
+def train_cpt(
+    recipe: Path, set: Set = None, root: Root = HERE, as_json: AsJson = False, force: Force = False,
+    override: Override = None,
+) -> None:  # fmt: skip
     import train
 
-    _train(train.run_cpt, recipe, set, root, as_json, force)
+    _train(train.run_cpt, recipe, set, root, as_json, force=force, override=override)
 
 
-@train_app.command("sft")
-def train_sft(recipe: Path, set: Set = None, root: Root = HERE, as_json: AsJson = False, force: Force = False) -> None:
-    """Instruction-tune on the tasks of a sealed corpus, with NEFTune."""
+@train_app.command("sft", help="Instruction-tune on the tasks of a sealed corpus, with NEFTune." + _GOES_ON)
+def train_sft(
+    recipe: Path, set: Set = None, root: Root = HERE, as_json: AsJson = False, force: Force = False,
+    override: Override = None,
+) -> None:  # fmt: skip
     import train
 
-    _train(train.run_sft, recipe, set, root, as_json, force)
+    _train(train.run_sft, recipe, set, root, as_json, force=force, override=override)
 
 
 def _train(
-    run: Callable[..., dict[str, Any]], recipe: Path, set: list[str] | None, root: Path, as_json: bool, force: bool
+    run: Callable[..., dict[str, Any]], recipe: Path, set: list[str] | None, root: Path, as_json: bool, **how: Any
 ) -> None:
     import train
     from corpus.recipe import override, read_yaml
 
     given = override(read_yaml(recipe), set or [])
-    summary = run(given, root.resolve(), given, force=force)
+    summary = run(given, root.resolve(), given, **how)
     if as_json:
         _print_json(summary)
     else:
         train.show(summary)
+
+
+@train_app.command("plan")
+def train_plan(
+    recipe: Path,
+    gpu: Annotated[str | None, typer.Option(help="Plan for GPUs of this kind instead of this machine.")] = None,
+    gpus: Annotated[int, typer.Option(min=1, help="How many devices, over all machines.")] = 1,
+    sharding: Annotated[str, typer.Option(help="none, zero2 or fsdp2: what is spread over the devices.")] = "none",
+    set: Set = None,
+    root: Root = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Memory, steps and hours of a recipe before anything starts; exit code 1 if it does not fit."""
+    import train
+    from corpus.recipe import override, read_yaml
+
+    data = override(read_yaml(recipe), set or [])
+    figures = train.plan(data, root.resolve(), gpu=gpu, processes=gpus, sharding=sharding)
+    if as_json:
+        _print_json(figures)
+    else:
+        train.show_plan(figures)
+    for stage in figures["stages"].values():
+        if stage["refusal"]:
+            raise UserError(**stage["refusal"])
 
 
 @train_app.command("generate")
@@ -901,6 +937,21 @@ def train_generate(
     answer = train.generate(model, prompt, root=root.resolve(), max_new_tokens=max_new_tokens)
     if answer is not None:
         sys.stdout.write(answer + "\n")
+
+
+@train_app.command("merge")
+def train_merge(
+    model: Annotated[Path, typer.Argument(help="Folder of an adapter: models/<name>/cpt or sft.")],
+    out: Annotated[Path, typer.Option(help="New folder for the merged model.")],
+    base: Annotated[
+        Path | None, typer.Option(help="Folder of the base model, if it stands outside the workspace.")
+    ] = None,
+    root: Root = HERE,
+) -> None:
+    """Write an adapter and its base as one model."""
+    import train
+
+    _print_json(train.merge(model, out, root=root.resolve(), base=base))
 
 
 @train_app.command("schema")

@@ -45,25 +45,66 @@ class Step(Record):
     learning_rate: float
 
 
+class Saved(Record):
+    """A checkpoint, also one that was deleted since."""
+
+    step: int
+    bytes: int
+    sha256: str
+    """Of its COMPLETE record, which names size and sha256 of every file."""
+
+
+class Session(Record):
+    """One process that trained; a run that was interrupted has several."""
+
+    from_step: int
+    to_step: int
+    wall_seconds: float
+    """Of training alone, up to the checkpoint the next session went on from."""
+    cpu_seconds: float
+
+
+class Override(Record):
+    """Someone went on with a run although its inputs had changed."""
+
+    rule: Literal["resume"]
+    reason: str
+    changed: list[str]
+    """`cpt.learning_rate: 0.01 → 0.002`; digests are cut to eight digits."""
+    step: int
+
+
 class Run(Record):
     steps: int
     epochs: float
     tokens_seen: int
     """Tokens that went through the model, padding left out, over all epochs."""
+    loss_tokens_seen: int = 0
+    """Tokens whose prediction entered the loss, counted where they went through the model."""
     tokens_per_second: float
     loss_mean: float
     losses: list[Step]
+    evaluations: list[dict[str, float]] = Field(default_factory=list)
+    """`eval_clinical_loss` and `eval_general_loss` by step, where the recipe asks for them."""
+    neftune: dict[str, float] | None = None
+    """`alpha` asked for, `effective_alpha` measured on the noise drawn, `stock_alpha` that a scale by the row's length
+    would have amounted to; null without noise."""
+    checkpoints: list[Saved]
+    sessions: list[Session]
     device: str
     precision: str
     threads: int
+    kernels: str
+    """Instruction set of the CPU that torch's kernels use, or the name of the GPU."""
+    processes: int
 
 
 class BitsPerByte(Record):
     documents: int
     tokens: int
     bytes: int
-    before: float
-    """Of the model this stage started from."""
+    before: float | None
+    """Of the model this stage started from; null where that was too large to be measured on one device."""
     after: float
 
 
@@ -83,19 +124,26 @@ class TrainingManifest(Record):
     corpus: TrainedOn
     base: Base
     parent: Parent | None
+    merged_from: str | None = None
+    """sha256 of the training.json of the adapter that was merged into this model."""
     tokenizer_sha256: str
     chat_template_sha256: str | None
     recipe: Recipe
     seed: int
+    overrides: list[Override]
+    """Empty, or the weights follow from more than the inputs named here."""
     data: dict[str, Any]
-    """cpt: documents taken and left, tokens, packing. sft: examples taken, left and dropped by reason, tasks."""
+    """cpt: documents taken and left, tokens, packing. sft: examples taken, left and dropped by reason, tasks.
+    Both: achieved shares of the tokens, by note type or task."""
     run: Run
     bits_per_byte: dict[str, BitsPerByte]
     """`heldout` (notes of test patients) and `general`."""
     environment: dict[str, Any]
     wall_seconds: float
+    """Of all sessions; of earlier ones, their training alone."""
     cpu_seconds: float
     peak_memory_bytes: int
+    """Of the last session."""
     files: list[File]
 
     def dump(self) -> dict[str, Any]:

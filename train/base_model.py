@@ -69,7 +69,8 @@ def check_folder(folder: Path) -> None:
             next="--set base=<folder with config.json, *.safetensors and a tokenizer>",
         )
     missing = []
-    if not (folder / "config.json").is_file():
+    adapter = (folder / "adapter_config.json").is_file()
+    if not adapter and not (folder / "config.json").is_file():
         missing.append("config.json")
     index = folder / "model.safetensors.index.json"
     if index.is_file():
@@ -91,6 +92,17 @@ def check_folder(folder: Path) -> None:
         )
 
 
+def tied(folder: Path) -> bool:
+    """Whether the model in `folder` has one matrix for its input embeddings and its head."""
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # noqa: BLE001
+        raise UserError("the model's config does not load", value=folder.name, cause=type(error).__name__) from None
+    return bool(config.get_text_config().tie_word_embeddings)
+
+
 def load_tokenizer(folder: Path) -> Any:
     """Tokenizer of a model folder. Raises UserError if it does not load or has no end token."""
     from transformers import AutoTokenizer
@@ -106,13 +118,49 @@ def load_tokenizer(folder: Path) -> Any:
     return tokenizer
 
 
-def load_model(folder: Path) -> Any:
-    """Causal language model of a folder, weights in fp32. Raises UserError if it does not load."""
+def check_match(model: Any, tokenizer: Any, name: str) -> None:
+    """Raises UserError if the tokenizer cannot be this model's: it names tokens the model has not, or far too few.
+
+    Vocabularies are padded for speed, by 2% at most in the families known (Phi-2), so a tenth is another tokenizer.
+    """
+    rows = model.get_input_embeddings().weight.shape[0]
+    tokens = max(tokenizer.get_vocab().values()) + 1
+    if tokens > rows or tokens < 0.9 * rows:
+        raise UserError(
+            "the tokenizer is not this model's",
+            value=f"{name}: {tokens} tokens, {rows} embeddings",
+            cause="tokenizer files of another model were copied into the folder, or tokens were added without embeddings",
+            next="copy tokenizer files and weights from the same source",
+        )
+
+
+def load_model(
+    folder: Path, root: Path = Path(), base: Path | None = None, *, weights: str = "float32", four_bit: bool = False
+) -> Any:
+    """Causal language model of a folder, or of an adapter's folder with its base (see `adapters.load`).
+
+    `weights` is the type they are held in; `four_bit` loads them quantised for QLoRA (NVIDIA GPU). Raises UserError
+    if it does not load.
+    """
     import torch
     from transformers import AutoModelForCausalLM
 
+    from train import adapters
+
+    if adapters.is_adapter(folder):
+        return adapters.load(folder, root, base)
+    options: dict[str, Any] = {"dtype": getattr(torch, weights)}
+    if four_bit:
+        if find_spec("bitsandbytes") is None:
+            raise UserError("QLoRA needs bitsandbytes", next="pip install bitsandbytes")
+        from transformers import BitsAndBytesConfig
+
+        options["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=torch.bfloat16,
+        )  # fmt: skip
     try:
-        return AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+        return AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, **options)
     except Exception as error:  # noqa: BLE001
         raise UserError(
             "the model does not load",
@@ -233,10 +281,12 @@ def _write_tiny(out: Path, seed: int, text: str) -> None:
     tokenizer.chat_template = chat.CHATML
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        save(LlamaForCausalLM(LlamaConfig(**_TINY)), tokenizer, out)
+        # Little text gives fewer tokens than asked for.
+        config = LlamaConfig(**_TINY | {"vocab_size": len(tokenizer)})
+        save(LlamaForCausalLM(config), tokenizer, out)
 
 
-def save(model: Any, tokenizer: Any, out: Path) -> None:
-    """Write weights, config, tokenizer and chat template into `out`."""
-    model.save_pretrained(out)
+def save(model: Any, tokenizer: Any, out: Path, state: dict[str, Any] | None = None) -> None:
+    """Write weights, config, tokenizer and chat template into `out`; the weights from `state` if it is given."""
+    model.save_pretrained(out, **({"state_dict": state} if state is not None else {}))
     tokenizer.save_pretrained(out)

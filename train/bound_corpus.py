@@ -18,6 +18,10 @@ class BoundCorpus(NamedTuple):
     manifest_sha256: str
     files: dict[tuple[str, str], list[Path]]
     """(product, split) to the Parquet files the manifest names."""
+    tokenizer: tuple[str, str] = ("", "")
+    """Name and sha256 of what counted the corpus' tokens."""
+    tokens: dict[tuple[str, str], int] = {}  # noqa: RUF012  # a NamedTuple's default, never changed
+    """(product, split) to the tokens the manifest counts."""
     notice: str | None = None
     """What the release gate said that whoever trains must be told."""
 
@@ -68,9 +72,13 @@ def bind(corpus: str, root: Path) -> BoundCorpus:
     manifest = manifests.load(path)
     folder = manifests.corpus_folder(root, manifest.corpus.name, manifest.corpus.version)
     files: dict[tuple[str, str], list[Path]] = {}
+    tokens: dict[tuple[str, str], int] = {}
     for file in manifest.files:
         if file.zone == "corpus" and file.product in ("pretrain", "instruct") and file.split:
             files.setdefault((file.product, file.split), []).append(folder / file.path)
+            where = file.product, file.split
+            tokens[where] = tokens.get(where, 0) + (file.tokens or 0)
     return BoundCorpus(
-        manifest.corpus.name, manifest.corpus.version, manifests.sha256_file(path), files, release_notice(manifest)
-    )
+        manifest.corpus.name, manifest.corpus.version, manifests.sha256_file(path), files,
+        (manifest.tokenizer.name, manifest.tokenizer.sha256), tokens, release_notice(manifest),
+    )  # fmt: skip

@@ -23,6 +23,7 @@ _MARKED_TURN = """{% if message['role'] == 'assistant' %}{{ '<|im_start|>assista
 ' }}{% generation %}{{ message['content'] + '<|im_end|>' }}{% endgeneration %}{{ '
 ' }}{% else %}""" + _PLAIN_TURN + "{% endif %}"  # fmt: skip
 
+_ASKED, _ANSWERED = "7171", "8282"
 _PROBE = [{"role": r, "content": c} for r, c in (("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d"))]
 
 
@@ -41,17 +42,34 @@ def set_template(tokenizer: Any, path: str | None, root: Path) -> None:
         )
 
 
+def _learned(tokenizer: Any, template: str) -> str:
+    """What of a probe is marked as the assistant's."""
+    probe = [{"role": "user", "content": _ASKED}, {"role": "assistant", "content": _ANSWERED}]
+    out = tokenizer.apply_chat_template(
+        probe, chat_template=template, tokenize=True, return_dict=True, return_assistant_tokens_mask=True
+    )
+    marked = zip(out["input_ids"], out["assistant_masks"], strict=True)
+    return str(tokenizer.decode([token for token, mine in marked if mine]))
+
+
 def training_template(tokenizer: Any) -> str:
     """The tokenizer's chat template with generation markers, rendering the same text.
 
-    Raises UserError when the markers cannot be placed, or when they leave out the token that ends a turn:
-    such a model never learns to stop, and its loss looks healthy.
+    Raises UserError when the template knows no roles, when the markers cannot be placed or stand around other text
+    than the assistant's, or when they leave out the token that ends a turn: such a model never learns to stop, and
+    its loss looks healthy.
     """
     from trl.chat_template_utils import get_training_chat_template, is_chat_template_stop_token_trained
 
     template = tokenizer.chat_template
     if not isinstance(template, str):
         template = template["default"]
+    if "role" not in template:
+        raise UserError(
+            "the chat template knows no roles",
+            cause="it never looks at a message's role, so a model trained with it cannot tell whose turn it is",
+            next="--set sft.chat_template=<file.jinja> that writes message['role'] or something for each role",
+        )
     if re.search(r"\{%-?\s*generation\s*-?%\}", template):
         marked = template
     elif _PLAIN_TURN in template:
@@ -69,6 +87,14 @@ def training_template(tokenizer: Any) -> str:
         _PROBE, tokenize=False, chat_template=marked
     ):
         raise UserError("the training chat template renders other text than the model's own")
+    learned = _learned(tokenizer, marked)
+    if _ASKED in learned or _ANSWERED not in learned:
+        raise UserError(
+            "the chat template marks other text than the assistant's",
+            value="the user's turn" if _ASKED in learned else "nothing of the assistant's turn",
+            cause="{% generation %} stands around more, or less, than what message['role'] == 'assistant' says",
+            next="move {% generation %} and {% endgeneration %} around the assistant's text",
+        )
     if not is_chat_template_stop_token_trained(tokenizer, chat_template=marked):
         raise UserError(
             "the chat template leaves the end of the assistant's turn out of the loss",

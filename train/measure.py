@@ -50,7 +50,8 @@ def bits_per_byte(model: Any, tokenizer: Any, texts: list[str], *, window: int) 
                     ids = [tokenizer.eos_token_id, *ids]
                 row = torch.tensor([ids], device=model.device)
                 for start, first, end in _windows(len(ids), window):
-                    logits = model(input_ids=row[:, start : end - 1], use_cache=False).logits[0, first - 1 - start :]
+                    # Counted from the end: before it, a soft prompt may stand.
+                    logits = model(input_ids=row[:, start : end - 1], use_cache=False).logits[0, first - end :]
                     nats += torch.nn.functional.cross_entropy(logits.float(), row[0, first:end], reduction="sum").item()
                 tokens += len(ids) - 1
     finally:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from clinicorpus_errors import UserError
 
-NEEDED = ("torch", "transformers", "trl", "datasets", "accelerate")
+NEEDED = ("torch", "transformers", "trl", "datasets", "accelerate", "peft")
 
 
 def need_training_packages() -> None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import time
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-from clinicorpus_errors import UserError
 
 console = Console(stderr=True, highlight=False)
 
@@ -20,12 +17,13 @@ def say(text: str) -> None:
 
 
 def callback(stage: str) -> Any:
-    """A TrainerCallback that shows steps, loss, tokens/s and time left, and stops on a loss that is no number."""
+    """A TrainerCallback that shows steps, loss, tokens/s and time left."""
     from transformers import TrainerCallback
 
     class Bar(TrainerCallback):
         def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            self.began, self.loss = time.monotonic(), math.nan
+            self.began, self.loss = time.monotonic(), float("nan")
+            self.step, self.tokens = state.global_step, state.num_input_tokens_seen  # of earlier sessions
             self.bar = Progress(
                 TextColumn(stage),
                 BarColumn(),
@@ -35,11 +33,11 @@ def callback(stage: str) -> Any:
                 console=console,
                 disable=not console.is_terminal,
             )
-            self.task = self.bar.add_task(stage, total=state.max_steps, figures="")
+            self.task = self.bar.add_task(stage, total=state.max_steps, completed=self.step, figures="")
             self.bar.start()
 
         def _figures(self, state: Any) -> str:
-            rate = state.num_input_tokens_seen / max(time.monotonic() - self.began, 1e-9)
+            rate = (state.num_input_tokens_seen - self.tokens) / max(time.monotonic() - self.began, 1e-9)
             return f"loss {self.loss:.3f} · {rate:,.0f} tokens/s"
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -49,16 +47,9 @@ def callback(stage: str) -> Any:
             if "loss" not in (logs or {}):
                 return
             self.loss = logs["loss"]
-            if not math.isfinite(self.loss):
-                raise UserError(
-                    "the training loss is no number any more",
-                    value=f"step {state.global_step} of {stage}",
-                    cause="the learning rate is too high for this model",
-                    next="lower it: --set " + stage + ".learning_rate=...",
-                )
             step, total = state.global_step, state.max_steps
             if not console.is_terminal and (step == total or step % max(1, total // 10) == 0):
-                left = (time.monotonic() - self.began) / step * (total - step)
+                left = (time.monotonic() - self.began) / max(1, step - self.step) * (total - step)
                 say(f"{stage} {step}/{total} · {self._figures(state)} · {left:.0f} s left")
 
         def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:

@@ -57,12 +57,12 @@ def _tidy(folder: Path, staging: Path, old: Path) -> None:
         shutil.rmtree(leftover, ignore_errors=True)
 
 
-def need_space(folder: Path, needed: int) -> None:
-    """Raises UserError if the disk below `folder` has fewer than `needed` bytes free."""
+def need_space(folder: Path, needed: int, what: str) -> None:
+    """Raises UserError if the disk below `folder` has fewer than `needed` bytes free for `what`."""
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise UserError(
-            "the disk is too full for the trained model",
+            f"the disk is too full for {what}",
             value=f"{free / 1e9:.1f} GB free, {needed / 1e9:.1f} GB needed",
             next="free some space, or delete models that are not needed",
         )
@@ -70,7 +70,9 @@ def need_space(folder: Path, needed: int) -> None:
 
 def _is_disk_full(error: BaseException) -> bool:
     # safetensors wraps the system's error in one of its own that carries only the text.
-    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "os error 28" in str(error)
+    # torch's writer of archives says only that something failed, in three ways by the size of what it wrote.
+    told = ("os error 28", "PytorchStreamWriter failed writing", "unexpected pos", "iostream error")
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or any(part in str(error) for part in told)
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
@@ -93,16 +95,25 @@ def clean_exit() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        raise UserError("training was interrupted; no model was written", next="run it again", exit_code=130) from None
+        raise UserError(
+            "training was interrupted; no model was written",
+            next="run it again; it goes on from its last checkpoint",
+            exit_code=130,
+        ) from None
     except SystemExit as stop:
         if stop.code != 128 + signal.SIGTERM:
             raise
         raise UserError(
-            "training was told to stop (SIGTERM); no model was written", next="run it again", exit_code=143
+            "training was told to stop (SIGTERM); no model was written",
+            next="run it again; it goes on from its last checkpoint",
+            exit_code=143,
         ) from None
     except Exception as error:
         if _is_disk_full(error):
-            raise UserError("the disk is full; no model was written", next="free some space and run it again") from None
+            raise UserError(
+                "the disk is full; no model was written",
+                next="free some space and run it again; it goes on from its last checkpoint",
+            ) from None
         if _is_out_of_memory(error):
             raise UserError(
                 "there is not enough memory for this model and recipe",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -11,6 +11,34 @@ from clinicorpus_errors import UserError
 
 class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Adapter(Part):
+    """Which weights are trained. See docs/training.md for what each kind costs and what it refuses."""
+
+    kind: Literal["full", "lora", "qlora", "rslora", "dora", "pissa", "osf", "prompt_tuning", "prefix_tuning"] = "full"
+    r: Annotated[int, Field(ge=1)] = 16
+    """Rank of a LoRA."""
+    alpha: Annotated[int, Field(ge=1)] | None = None
+    """Scale of a LoRA; null is twice the rank."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    targets: str | tuple[str, ...] = "all-linear"
+    """Modules of a LoRA or OSF: names or `all-linear`, which leaves the head out."""
+    save_whole: tuple[str, ...] = ()
+    """Modules trained whole and saved beside a LoRA."""
+    lora_plus_ratio: Annotated[float, Field(ge=1)] | None = None
+    """LoRA+ (2402.12354): how much faster the B matrices learn than the A; 16 in the paper."""
+    free_share: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """OSF: share of each matrix' directions, the least of them, that may change."""
+    virtual_tokens: Annotated[int, Field(ge=1)] = 20
+    """Length of a soft prompt."""
+
+    @field_validator("kind", mode="before")
+    @classmethod
+    def _not_pefts_cpt(cls, kind: Any) -> Any:
+        if str(kind).lower() == "cpt":
+            raise ValueError("in PEFT this is Context-aware Prompt Tuning; continued pretraining is the section cpt")
+        return kind
 
 
 class Optimisation(Part):
@@ -25,30 +53,90 @@ class Optimisation(Part):
     batch_size: Annotated[int, Field(ge=1)] = 1
     """Rows in one forward pass. On a CPU 1: padding costs time, and packed rows are flattened into one."""
     gradient_accumulation: Annotated[int, Field(ge=1)] = 4
-    schedule: Literal["cosine_with_min_lr", "linear", "constant_with_warmup"] = "cosine_with_min_lr"
-    """Re-warm and re-decay (2403.08763); the cosine ends at a tenth of learning_rate."""
+    """Batches in one optimizer step, over all processes: a step holds the same rows on one machine and on many."""
+    schedule: Literal["cosine_with_min_lr", "warmup_stable_decay", "linear", "constant_with_warmup"] = (
+        "cosine_with_min_lr"
+    )
+    """Re-warm and re-decay (2403.08763), or a plateau that more tokens can prolong."""
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of the steps in which the learning rate rises from 0."""
+    decay: Annotated[float, Field(gt=0, le=1)] = 0.2
+    """Share of the steps in which warmup_stable_decay falls."""
+    min_lr: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of learning_rate at which cosine_with_min_lr and warmup_stable_decay end."""
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    adam_betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
+    max_grad_norm: Annotated[float, Field(ge=0)] = 1.0
+    """Gradients are scaled down to this norm; 0 leaves them."""
+    checkpointing: bool | None = None
+    """Compute activations again in the backward pass: less memory, a fifth slower. null: on a GPU."""
+    adapter: Adapter = Adapter()
+    where: dict[str, str | int] = {}
+    """Only rows of the corpus whose columns have these values: an adapter for each site or note type."""
+
+
+class Quality(Part):
+    """The best part of the notes only."""
+
+    by: str
+    """A column of numbers of the corpus; the highest come first, with a - before its name the lowest. `copied` counts
+    as the share of a note that stands in an earlier one."""
+    top: Annotated[float, Field(gt=0, le=1)]
+    """Share of the notes that is kept."""
+
+
+class Replay(Part):
+    """Text like that of the first pretraining, against forgetting."""
+
+    text: str
+    """Parquet or JSON lines with a column `text`. Not the text that forgetting is measured on."""
+    share: Annotated[float, Field(gt=0, lt=1)] = 0.18
+    """Of the tokens of an epoch. 2406.14833 keeps 18%, Meditron 1%."""
 
 
 class ContinuedPretraining(Optimisation):
     """Packed rows of whole notes, every token trained on."""
 
+    resample: bool = False
+    """Every epoch draws its own notes up to max_tokens (and its own replay) instead of seeing the same again."""
+    quality: Quality | None = None
+    replay: Replay | None = None
+    curriculum: str | None = None
+    """A column of the corpus in whose rising order (falling with a - before its name) notes are taken and rows are
+    trained on, replay spread evenly; null shuffles. Packing disorders notes inside each batch of 1,000."""
+
 
 class InstructionTuning(Optimisation):
-    """Conversations, loss on the assistant's tokens only, never packed."""
+    """Conversations, loss on the assistant's tokens only."""
+
+    packing: bool = False
+    """Several conversations in a row of max_length tokens, none cut, none reading another. Faster than padding where
+    batch_size is above 1; gradient_accumulation then counts rows, not conversations."""
 
     max_examples: Annotated[int, Field(ge=1)] | None = None
     """Conversations taken, in seeded order; null takes all."""
     neftune_noise_alpha: Annotated[float, Field(ge=0)] = 5.0
-    """NEFTune's alpha (2310.05914): 5, 10, 15 in the paper; 0 is off. Exact at batch_size 1; in padded
-    batches transformers scales by the padded length."""
+    """NEFTune's alpha (2310.05914): 5, 10, 15 in the paper; 0 is off. Scaled by each conversation's own length,
+    alone in its row, padded or packed."""
     chat_template: str | None = None
     """Jinja file for a base model that has no chat template, or one without generation markers."""
 
 
+class Checkpoints(Part):
+    """How often a run is saved so that it can go on; part of no result. It is always saved when it is told to stop
+    and when training ends."""
+
+    every_minutes: Annotated[float, Field(gt=0)] | None = 15
+    """Minutes after which the next step is saved; null: not by time."""
+    every_steps: Annotated[int, Field(ge=1)] | None = None
+    """Optimizer steps between two saves; null: not by steps."""
+    keep: Annotated[int, Field(ge=1)] = 1
+    """Checkpoints kept (three times the model each, in work/); while one is written there is one more."""
+
+
 class Evaluation(Part):
+    every: Annotated[int, Field(ge=1)] | None = None
+    """Steps between losses on validation patients' notes and on general text while training; null: none."""
     heldout_bytes: Annotated[int, Field(ge=256)] = 24_000
     """UTF-8 bytes of test patients' notes scored before and after."""
     general_text: str = "embedded"
@@ -74,6 +162,7 @@ class TrainRecipe(Part):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 17
     cpt: ContinuedPretraining = ContinuedPretraining()
     sft: InstructionTuning = InstructionTuning()
+    checkpoints: Checkpoints = Checkpoints()
     evaluate: Evaluation = Evaluation()
 
     @field_validator("name")
@@ -117,6 +206,5 @@ def _section(loc: tuple[int | str, ...]) -> type[BaseModel]:
     model: type[BaseModel] = TrainRecipe
     for part in loc:
         annotation = model.model_fields[str(part)].annotation
-        assert isinstance(annotation, type)
-        model = annotation
+        model = next(a for a in (annotation, *get_args(annotation)) if isinstance(a, type))
     return model

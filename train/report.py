@@ -20,11 +20,9 @@ def show(summary: dict[str, Any], console: Console | None = None) -> None:
         table.add_column(column, justify="left" if column == "bits per byte" else "right")
     for what, label in WHAT.items():
         score = summary["bits_per_byte"][what]
-        change = score["after"] / score["before"] - 1
-        table.add_row(
-            label, f"{score['bytes']:,}", f"{score['base']:.4f}", f"{score['before']:.4f}",
-            f"{score['after']:.4f}", f"{change:+.1%}",
-        )  # fmt: skip
+        known = [f"{score[when]:.4f}" if score[when] is not None else "–" for when in ("base", "before", "after")]
+        change = f"{score['after'] / score['before'] - 1:+.1%}" if score["before"] is not None else "–"
+        table.add_row(label, f"{score['bytes']:,}", *known, change)
     console.print(table)
     if summary["answer"]:
         for part in ("prompt", "reference", "base", "before", "after"):

@@ -1,14 +1,15 @@
 """Instruction tuning: conversations, loss on the assistant's words and on the token that ends its turn.
 
 Tokenised here rather than by TRL, which cuts long conversations at the right, answer first, and does not
-say how many; here they are dropped and counted. Not packed: transformers' NEFTune hook scales its noise by
-the row, which under packing is many conversations (transformers #34659, up to 5.7x too weak).
+say how many; here they are dropped and counted. Packed or padded, no conversation reads another, and NEFTune's
+noise follows the length of each (`train.neftune`).
 """
 
 from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,12 @@ import polars as pl
 from jinja2 import TemplateError
 
 from clinicorpus_errors import UserError
-from train import chat, hardware, trainer
+from train import adapters, chat, hardware, measure, mixture, packing, trainer
 from train.bound_corpus import BoundCorpus
 from train.recipe import InstructionTuning, TrainRecipe
+
+EVAL_CONVERSATIONS = 50
+"""Conversations of validation patients whose loss is shown while training."""
 
 
 def tokenise(tokenizer: Any, messages: list[dict[str, str]], template: str) -> tuple[list[int], list[int]]:
@@ -56,6 +60,7 @@ def take(
     columns: dict[str, list[list[int]]] = {"input_ids": [], "labels": []}
     dropped: Counter[str] = Counter()
     tasks: Counter[str] = Counter()
+    taken: list[str] = []
     total = looked_at = 0
     for index in order:
         if part.max_examples is not None and len(columns["input_ids"]) == part.max_examples:
@@ -76,12 +81,20 @@ def take(
                 columns["input_ids"].append(ids)
                 columns["labels"].append(labels)
                 tasks[task] += 1
+                taken.append(task)
                 total += len(ids)
                 reason = None
         looked_at += 1
         if reason:
             dropped[reason] += 1
-    if not columns["input_ids"]:
+    if not taken and set(dropped) == {"sft.no_assistant"}:
+        raise UserError(
+            "no conversation has a token of the assistant to learn from",
+            value=f"{dropped.total()} conversations",
+            cause="the corpus' instructions end with the user's turn, or the chat template marks nothing",
+            next="--set sft.chat_template=<file.jinja> with {% generation %} around the assistant's text",
+        )
+    if not taken:
         raise UserError(
             "no conversation is left to train on",
             value=", ".join(f"{reason}: {count}" for reason, count in sorted(dropped.items())),
@@ -92,6 +105,7 @@ def take(
         "examples_left": len(frame) - looked_at,
         "dropped": dict(sorted(dropped.items())),
         "tasks": dict(sorted(tasks.items())),
+        "token_shares": trainer.shares(taken, columns["input_ids"]),
         "tokens_in": total,
         # The first token of a row has nothing before it to be predicted from.
         "loss_tokens": sum(label != -100 for labels in columns["labels"] for label in labels[1:]),
@@ -100,21 +114,64 @@ def take(
 
 
 def train_sft(
-    model: Any, tokenizer: Any, corpus: BoundCorpus, recipe: TrainRecipe, machine: hardware.Hardware, out: Path
+    model: Any,
+    tokenizer: Any,
+    corpus: BoundCorpus,
+    recipe: TrainRecipe,
+    machine: hardware.Hardware,
+    out: Path,
+    root: Path = Path(),
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Train `model` in place on the corpus' conversations. Returns (data figures, run record)."""
     from datasets import Dataset
 
     part = recipe.sft
     template = chat.training_template(tokenizer)
-    frame = corpus.read("instruct", "train", ["record", "task", "messages"])
-    columns, data = take(frame, tokenizer, template, part, recipe.seed)
+    frame = corpus.read("instruct", "train", ["record", "task", "messages", *part.where])
+    columns, data = take(mixture.matching(frame, part, "sft"), tokenizer, template, part, recipe.seed)
+
+    def rows_of(columns: dict[str, list[list[int]]]) -> Any:
+        if part.packing:
+            return packing.pack(columns["input_ids"], part.max_length, labels=columns["labels"])
+        return Dataset.from_dict(columns)
+
+    epoch = rows_of(columns)
+    # Rows of like length together mean little padding at a batch size above 1.
+    together = part.batch_size if part.batch_size > 1 and not part.packing else None
+    rows = packing.in_order([epoch], part.epochs, recipe.seed, shuffle=True, group_by_length=together)
+    if part.packing:
+        data["packing"] = packing.figures(epoch, part.max_length)
     args = trainer.settings(
-        part, recipe.seed, out, machine, rows=len(columns["input_ids"]),
-        packing=False, completion_only_loss=False,
-        train_sampling_strategy="group_by_length",  # little padding at a batch size above 1
-        neftune_noise_alpha=part.neftune_noise_alpha or None,
-        include_num_input_tokens_seen="non_padding",
+        part, recipe.seed, out, machine, rows=len(rows), every=recipe.evaluate.every,
+        packing=part.packing, packing_strategy="bfd_split",
+        include_num_input_tokens_seen="all" if part.packing else "non_padding",
     )  # fmt: skip
-    _, run = trainer.train(model, tokenizer, Dataset.from_dict(columns), args, "sft", machine)
-    return data, run
+    sets = None
+    if recipe.evaluate.every:
+        limited = part.model_copy(update={"max_examples": EVAL_CONVERSATIONS, "max_tokens": None})
+        held = corpus.read("instruct", "validation", ["record", "task", "messages"])
+        sets = {"clinical": rows_of(take(held, tokenizer, template, limited, recipe.seed)[0])}
+        ids = measure.encode(
+            tokenizer, measure.general_text(recipe.evaluate.general_text, root, limit=recipe.evaluate.general_bytes)
+        )
+        pieces = [ids[i : i + part.max_length] for i in range(0, len(ids), part.max_length)]
+        sets["general"] = rows_of({"input_ids": pieces, "labels": pieces})
+
+    def by_record() -> Iterator[tuple[str, list[int]]]:
+        for record, messages in frame.select("record", "messages").iter_rows():
+            yield record, tokenise(tokenizer, messages, template)[0]
+
+    run = trainer.train(
+        model,
+        tokenizer,
+        rows,
+        args,
+        "sft",
+        machine,
+        recipe.checkpoints,
+        by_record,
+        neftune_alpha=part.neftune_noise_alpha,
+        eval_sets=sets,
+        optimizer=adapters.optimizer(model, part),
+    )
+    return data, run | {"epochs": trainer.passes(run["steps"], args, len(rows), part.epochs)}

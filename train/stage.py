@@ -3,6 +3,7 @@
     models/<name>/cpt/    weights, tokenizer, training.json
     models/<name>/sft/    the same, instruction-tuned
     work/train/<name>/    answers of the models: text near notes, never beside the model
+    work/train/<name>/<stage>/    run.json and checkpoints of an unfinished run; gone when the model stands
 
 A model folder appears with its training.json already inside, by one rename, so one that is there is finished.
 """
@@ -20,17 +21,34 @@ from pydantic import ValidationError
 
 import manifests
 from clinicorpus_errors import UserError
-from manifests.training import TrainingManifest
-from train import base_model, chat, hardware, measure, offline, publish, talk
+from manifests.training import File, Override, TrainingManifest
+from train import (
+    adapters,
+    base_model,
+    chat,
+    checkpoints,
+    estimate,
+    hardware,
+    measure,
+    mixture,
+    offline,
+    processes,
+    publish,
+    run_manifest,
+    talk,
+)  # fmt: skip
 from train.bound_corpus import BoundCorpus, bind
 from train.progress import say
 from train.recipe import TrainRecipe, load_recipe
 
 Stage = Literal["cpt", "sft"]
 
-_CODE = ("bound_corpus", "chat", "cpt", "hardware", "measure", "sft", "stage", "trainer")
+_CODE = (
+    "adapters", "bound_corpus", "chat", "checkpoints", "cpt", "hardware", "ledger", "measure", "mixture", "neftune",
+    "packing", "processes", "session", "sft", "stage", "trainer",
+)  # fmt: skip
 """Modules whose change can change weights or figures; the rest only moves or shows them."""
-_PACKAGES = ("accelerate", "tokenizers", "torch", "transformers", "trl")
+_PACKAGES = ("accelerate", "peft", "tokenizers", "torch", "transformers", "trl")
 
 
 class Start(NamedTuple):
@@ -39,7 +57,9 @@ class Start(NamedTuple):
     parent: TrainingManifest | None
 
 
-def run(stage: Stage, data: dict[str, Any], root: Path, given: dict[str, Any], *, force: bool) -> dict[str, Any]:
+def run(
+    stage: Stage, data: dict[str, Any], root: Path, given: dict[str, Any], *, force: bool, override: str | None
+) -> dict[str, Any]:
     """Train one stage, or find it done. See `train.run_cpt`."""
     meter = hardware.Meter()
     recipe = load_recipe(data)
@@ -49,18 +69,41 @@ def run(stage: Stage, data: dict[str, Any], root: Path, given: dict[str, Any], *
         say(f"warning: {corpus.notice}")
     offline.pin(root)
     folder = root / "models" / recipe.name / stage
-    with publish.clean_exit(), publish.lock(folder.parent):
+    processes.start()
+    with publish.clean_exit(), processes.alone(folder.parent):
         offline.quiet()
-        base = base_model.resolve(recipe, root)
+        base = processes.from_main(lambda: base_model.resolve(recipe, root))
         start = _start(stage, recipe, corpus, base, root)
-        key = _key(stage, recipe, corpus, base, start, root)
-        done = finished(folder)
-        if force or done is None or done.key != key:
+        inputs = _inputs(stage, recipe, corpus, base, start, root)
+        unfinished = root / "work" / "train" / recipe.name / stage
+        done = processes.from_main(lambda: _done(folder, unfinished))
+        if force or done is None or done.key != _digest(inputs):
             if folder.exists() and not force:
                 say(f"models/{recipe.name}/{stage}: " + ("made from other inputs" if done else "incomplete or changed"))
-            done = _train(stage, recipe, given, corpus, base, start, key, folder, root, meter)
+            machine = hardware.detect()
+            bound_to = {name: value for name, value in inputs.items() if name != "evaluate"}
+            overrides = processes.from_main(
+                lambda: run_manifest.begin(
+                    unfinished,
+                    _digest(inputs),
+                    bound_to | {"machine": machine.record()},
+                    override=override,
+                    force=force,
+                )
+            )
+            done = _train(
+                stage, recipe, given, corpus, base, start, inputs, overrides, machine, unfinished, folder, root, meter
+            )
+            if processes.is_main():
+                checkpoints.discard(unfinished)
             return _summary(done, start, root, up_to_date=False)
         return _summary(done, start, root, up_to_date=True)
+
+
+def _done(folder: Path, unfinished: Path) -> TrainingManifest | None:
+    done = finished(folder)
+    run_manifest.tidy(unfinished, done.key if done else None)
+    return done
 
 
 def finished(folder: Path) -> TrainingManifest | None:
@@ -83,7 +126,7 @@ def _start(stage: Stage, recipe: TrainRecipe, corpus: BoundCorpus, base: base_mo
         return start
     folder = root / "models" / recipe.name / "cpt"
     parent = finished(folder)
-    if parent is not None and parent.key == _key("cpt", recipe, corpus, base, start, root):
+    if parent is not None and parent.key == _digest(_inputs("cpt", recipe, corpus, base, start, root)):
         say(f"instruction tuning starts from models/{recipe.name}/cpt")
         return Start(folder, f"models/{recipe.name}/cpt", parent)
     if not folder.exists():
@@ -94,33 +137,29 @@ def _start(stage: Stage, recipe: TrainRecipe, corpus: BoundCorpus, base: base_mo
     return start
 
 
-def _key(
+def _inputs(
     stage: Stage, recipe: TrainRecipe, corpus: BoundCorpus, base: base_model.BaseModel, start: Start, root: Path
-) -> str:
-    """Digest of everything the stage's weights and figures follow from."""
+) -> dict[str, Any]:
+    """Everything the stage's weights follow from, and under `evaluate` what its figures follow from as well."""
     template = recipe.sft.chat_template if stage == "sft" else None
     room = Path(__file__).parent
-    return manifests.sha256_bytes(
-        manifests.canonical(
-            {
-                "stage": stage,
-                "part": getattr(recipe, stage).model_dump(),
-                "evaluate": recipe.evaluate.model_dump(),
-                "general_text": measure.general_text(
-                    recipe.evaluate.general_text, root, limit=recipe.evaluate.general_bytes
-                ),
-                "chat_template": manifests.sha256_file(root / template)
-                if template and (root / template).is_file()
-                else None,
-                "seed": recipe.seed,
-                "corpus": corpus.manifest_sha256,
-                "base": base.files,
-                "parent": start.parent.key if start.parent else None,
-                "code": {name: manifests.sha256_file(room / f"{name}.py") for name in _CODE},
-                "packages": {k: v for k, v in manifests.environment()["packages"].items() if k in _PACKAGES},
-            }
-        )
-    )
+    general = measure.general_text(recipe.evaluate.general_text, root, limit=recipe.evaluate.general_bytes)
+    return {
+        stage: getattr(recipe, stage).model_dump(mode="json"),
+        "evaluate": recipe.evaluate.model_dump() | {"general_sha256": manifests.sha256_bytes(general.encode())},
+        "chat_template": manifests.sha256_file(root / template) if template and (root / template).is_file() else None,
+        "replay": mixture.replay_digest(recipe.cpt.replay, root) if stage == "cpt" else None,
+        "seed": recipe.seed,
+        "corpus": {"version": f"{corpus.name} {corpus.version}", "manifest": corpus.manifest_sha256},
+        "base": base.files,
+        "parent": start.parent.key if start.parent else None,
+        "code": {name: manifests.sha256_file(room / f"{name}.py") for name in _CODE},
+        "packages": {k: v for k, v in manifests.environment()["packages"].items() if k in _PACKAGES},
+    }
+
+
+def _digest(inputs: dict[str, Any]) -> str:
+    return manifests.sha256_bytes(manifests.canonical(inputs))
 
 
 def _train(
@@ -130,19 +169,41 @@ def _train(
     corpus: BoundCorpus,
     base: base_model.BaseModel,
     start: Start,
-    key: str,
+    inputs: dict[str, Any],
+    overrides: list[Override],
+    machine: hardware.Hardware,
+    unfinished: Path,
     folder: Path,
     root: Path,
     meter: hardware.Meter,
 ) -> TrainingManifest:
-    machine = hardware.detect()
     tokenizer = base_model.load_tokenizer(start.folder)
     if stage == "sft":
         chat.set_template(tokenizer, recipe.sft.chat_template, root)
         chat.training_template(tokenizer)  # refuse a template that cannot be trained before anything takes time
-    publish.need_space(root, int(1.1 * sum(p.stat().st_size for p in start.folder.iterdir() if p.is_file())))
-    model = base_model.load_model(start.folder).to(machine.device)
+    size = sum(p.stat().st_size for p in start.folder.iterdir() if p.is_file())
+    publish.need_space(root, int(1.1 * size), "the trained model")
     part = getattr(recipe, stage)
+    adapters.refuse(
+        part, stage, machine.of(part.checkpointing), packed=stage == "cpt" or recipe.sft.packing,
+        tied=base_model.tied(base.folder),
+    )  # fmt: skip
+    device = estimate.this_device()
+    estimate.check(
+        estimate.of_stage(
+            recipe, stage, base.folder, device, processes=processes.count(), sharding=processes.sharding()
+        ),
+        device,
+        stage,
+    )
+    model = base_model.load_model(
+        start.folder, root, base.folder, weights=machine.weights(part.adapter.kind),
+        four_bit=part.adapter.kind == "qlora",
+    )  # fmt: skip
+    sharded = processes.sharding() == "fsdp2"
+    if not sharded:  # else it may be larger than a device; the trainer spreads it
+        model = model.to(machine.device)
+    base_model.check_match(model, tokenizer, start.folder.name)
     if part.max_length > model.config.max_position_embeddings:
         raise UserError(
             f"{stage}.max_length is longer than the model's context",
@@ -157,35 +218,54 @@ def _train(
     )
 
     score = _scorer(recipe, corpus, root)
-    question = _question(recipe, corpus, tokenizer)
-    if start.parent:  # measured there, on the same texts: they are part of its key
-        before = {what: score_.after for what, score_ in start.parent.bits_per_byte.items()}
-    else:
-        say("measuring the model before training")
-        before = {what: score_.bits_per_byte for what, score_ in score(model, tokenizer).items()}
+    question = None if sharded else _question(recipe, corpus, tokenizer)
 
     def ask() -> str:
         assert question
         return talk.answer(model, tokenizer, question["messages"], max_new_tokens=recipe.evaluate.max_new_tokens)
 
-    answers = question and question | {"before": ask()}
-    data, run = _trainer(stage)(model, tokenizer, corpus, recipe, machine, root / "work" / "train" / recipe.name)
+    def measure_before() -> dict[str, Any]:
+        if start.parent:  # measured there, on the same texts: they are part of its key
+            scores: dict[str, float | None] = {k: s.after for k, s in start.parent.bits_per_byte.items()}
+        elif sharded:  # nowhere to measure it: it stands whole on the CPU only
+            scores = dict.fromkeys(("heldout", "general"))
+        else:
+            say("measuring the model before training")
+            scores = {what: score_.bits_per_byte for what, score_ in score(model, tokenizer).items()}
+        return {"scores": scores, "answer": ask() if question else None}
+
+    before = (
+        run_manifest.once(unfinished / "before.json", _digest(inputs), measure_before)
+        if processes.is_main()
+        else measure_before()
+    )
+    answers = question and question | {"before": before["answer"]}
+    model = adapters.wrap(model, part.adapter, unfinished, recipe.seed)
+    data, run = _trainer(stage)(model, tokenizer, corpus, recipe, machine, unfinished, root)
     say("measuring the model after training")
     after = score(model, tokenizer)
     if answers:
         answers |= {"after": ask()}
         if start.parent:
             answers |= {"base": (_answers(root, recipe.name, "cpt") or {}).get("before", "")}
-        _keep_answers(root, recipe.name, stage, answers)
+        if processes.is_main():
+            _keep_answers(root, recipe.name, stage, answers)
 
+    state = processes.whole_state(model)
+    if not processes.is_main():
+        return processes.from_main(_of_the_main_process)
     with publish.appearing(folder) as staging:
-        base_model.save(model, tokenizer, staging)
+        if part.adapter.kind == "full":
+            base_model.save(model, tokenizer, staging, state)
+        else:
+            adapters.save(model, staging, unfinished, adapters.base_name(start.folder, root), state)
+            tokenizer.save_pretrained(staging)
         manifest = TrainingManifest.model_validate(
             {
                 "name": recipe.name,
                 "stage": stage,
                 "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-                "key": key,
+                "key": _digest(inputs),
                 "corpus": {
                     "name": corpus.name, "version": corpus.version, "manifest_sha256": corpus.manifest_sha256
                 },
@@ -198,27 +278,44 @@ def _train(
                 else None,
                 "recipe": {"given": _publishable(given), "resolved": _publishable(recipe.model_dump())},
                 "seed": recipe.seed,
+                "overrides": [o.model_dump() for o in overrides],
                 "data": data,
                 "run": run,
                 "bits_per_byte": {
                     what: {
                         "documents": s.documents, "tokens": s.tokens, "bytes": s.bytes,
-                        "before": before[what], "after": s.bits_per_byte,
+                        "before": before["scores"][what], "after": s.bits_per_byte,
                     }
                     for what, s in after.items()
                 },
                 "environment": manifests.environment(),
-                "files": [
-                    {"path": p.name, "bytes": p.stat().st_size, "sha256": manifests.sha256_file(p)}
-                    for p in sorted(staging.iterdir())
-                ],
-                **meter.read(),
+                "files": listed(staging),
+                **_cost(meter, run["sessions"]),
             }
         )  # fmt: skip
         for file in manifest.files:
             _sync(staging / file.path)
         manifests.write_atomic(staging / "training.json", manifests.canonical(manifest.dump()))
-    return manifest
+    return processes.from_main(lambda: manifest)
+
+
+def _of_the_main_process() -> TrainingManifest:
+    raise AssertionError("only the main process publishes")
+
+
+def listed(folder: Path) -> list[File]:
+    """Every file of a model folder that is about to appear, for its manifest."""
+    return [
+        File(path=p.name, bytes=p.stat().st_size, sha256=manifests.sha256_file(p)) for p in sorted(folder.iterdir())
+    ]
+
+
+def _cost(meter: hardware.Meter, sessions: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the run cost, the training of earlier sessions included."""
+    cost = meter.read()
+    for name in ("wall_seconds", "cpu_seconds"):
+        cost[name] = round(cost[name] + sum(session[name] for session in sessions[:-1]), 1)
+    return cost
 
 
 def _trainer(stage: Stage) -> Callable[..., tuple[dict[str, Any], dict[str, Any]]]:
@@ -317,7 +414,7 @@ def _publishable(recipe: dict[str, Any]) -> dict[str, Any]:
     for key, value in recipe.items():
         if isinstance(value, dict):
             out[key] = _publishable(value)
-        elif key in ("base", "corpus", "general_text", "chat_template") and isinstance(value, str):
+        elif key in ("base", "corpus", "general_text", "chat_template", "text") and isinstance(value, str):
             out[key] = Path(value).name
         elif key == "prompt" and value != "from_corpus":
             out[key] = "withheld"

@@ -58,7 +58,7 @@ def generate(
     offline.pin(root)
     offline.quiet()
     tokenizer = base_model.load_tokenizer(model_dir)
-    model = base_model.load_model(model_dir).to(hardware.detect().device)
+    model = base_model.load_model(model_dir, root).to(hardware.detect().device)
     if prompt is not None:
         return answer(model, tokenizer, [{"role": "user", "content": prompt}], max_new_tokens=max_new_tokens)
     messages: list[dict[str, str]] = []

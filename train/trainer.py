@@ -2,85 +2,181 @@
 
 from __future__ import annotations
 
-import inspect
-import time
+import math
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from train import hardware, progress
-from train.recipe import Optimisation
+from train import divergence, hardware, processes, progress, session
+from train.recipe import Checkpoints, Optimisation
+
+FEWEST = 11
+"""Documents of a kind below which a manifest does not name it."""
 
 
-def map_batch() -> int:
-    """Documents that TRL packs at a time: the default of datasets' map. Another size gives other rows."""
-    from datasets import Dataset
-
-    return int(inspect.signature(Dataset.map).parameters["batch_size"].default)
-
-
-def settings(part: Optimisation, seed: int, out: Path, machine: hardware.Hardware, *, rows: int, **stage: Any) -> Any:
-    """SFTConfig for one stage over `rows` rows. Weights stay fp32; TRL's own defaults (bf16 autocast and
-    gradient checkpointing) cost 15x and 1.2x on a CPU without bf16."""
+def settings(
+    part: Optimisation,
+    seed: int,
+    out: Path,
+    machine: hardware.Hardware,
+    *,
+    rows: int,
+    every: int | None = None,
+    **stage: Any,
+) -> Any:
+    """SFTConfig for one stage over `rows` rows of the whole run, evaluated `every` so many steps. Weights stay fp32; TRL's own defaults (bf16 autocast
+    and gradient checkpointing) cost 15x and 1.2x on a CPU without bf16."""
     from trl import SFTConfig
 
     on_cpu = machine.device == "cpu"
-    return SFTConfig(
+    args = SFTConfig(
         output_dir=str(out),
         seed=seed,
         data_seed=seed,
         max_length=part.max_length,
-        num_train_epochs=part.epochs,
-        max_steps=part.max_steps or -1,
+        num_train_epochs=1,  # the rows hold every epoch
+        train_sampling_strategy="sequential",
         per_device_train_batch_size=min(part.batch_size, rows),
-        gradient_accumulation_steps=part.gradient_accumulation,
+        per_device_eval_batch_size=part.batch_size,
+        gradient_accumulation_steps=processes.share(part.gradient_accumulation),
         learning_rate=part.learning_rate,
+        adam_beta1=part.adam_betas[0],
+        adam_beta2=part.adam_betas[1],
+        max_grad_norm=part.max_grad_norm,
         lr_scheduler_type=part.schedule,
-        lr_scheduler_kwargs={"min_lr_rate": 0.1} if part.schedule == "cosine_with_min_lr" else None,
         warmup_steps=part.warmup,
         weight_decay=part.weight_decay,
         use_cpu=on_cpu,
         bf16=machine.bf16,
-        gradient_checkpointing=not on_cpu,
+        gradient_checkpointing=machine.of(part.checkpointing).checkpointing,
         dataloader_pin_memory=not on_cpu,
-        save_strategy="no",
+        eval_strategy="steps" if every else "no",
+        eval_steps=every,
+        save_strategy="no",  # train/checkpoints.py says when
         report_to="none",
         push_to_hub=False,
         disable_tqdm=True,
         logging_steps=1,
         logging_nan_inf_filter=False,  # or a loss that is no number would be logged as the mean of the others
+        completion_only_loss=False,
+        dataset_kwargs={"skip_prepare_dataset": True},  # tokenised, packed and counted already
         **stage,
     )
+    total = steps(rows, args)
+    args.max_steps = min(part.max_steps or total, total)
+    args.lr_scheduler_kwargs = schedule_kwargs(part, args.max_steps)
+    return args
 
 
-def train(model: Any, tokenizer: Any, dataset: Any, args: Any, stage: str, machine: hardware.Hardware) -> Any:
-    """Run SFTTrainer over a tokenised dataset (`input_ids`, `labels`). Returns (rows trained on, run record).
+def steps(rows: int, args: Any) -> int:
+    """Optimizer steps that `rows` rows make, over all processes."""
+    batches = math.ceil(rows / (args.per_device_train_batch_size * args.world_size))
+    return math.ceil(batches / args.gradient_accumulation_steps)
 
-    The rows are the trainer's own dataset after packing, with `seq_lengths` where it packed.
+
+def passes(done: int, args: Any, rows: int, epochs: float) -> float:
+    """Epochs that `done` steps make of the `epochs` that `rows` hold: fewer after max_steps."""
+    taken = done * args.per_device_train_batch_size * args.world_size * args.gradient_accumulation_steps
+    return round(min(1.0, taken / rows) * epochs, 4)
+
+
+def schedule_kwargs(part: Optimisation, total: int) -> dict[str, Any]:
+    """What transformers' scheduler of that name wants beside the warm-up."""
+    if part.schedule == "cosine_with_min_lr":
+        return {"min_lr_rate": part.min_lr}
+    if part.schedule == "warmup_stable_decay":
+        return {"num_decay_steps": max(1, round(part.decay * total)), "min_lr_ratio": part.min_lr}
+    return {}
+
+
+def shares(kinds: Sequence[str | None], documents: list[list[int]]) -> dict[str, float]:
+    """Share of the tokens that documents of each kind really have. Kinds of fewer than 11 documents are one, `other`."""
+    tokens: Counter[str] = Counter()
+    number = Counter(kind or "none" for kind in kinds)
+    for kind, ids in zip(kinds, documents, strict=True):
+        name = kind or "none"
+        tokens[name if number[name] >= FEWEST else "other"] += len(ids)
+    return {kind: round(count / tokens.total(), 4) for kind, count in sorted(tokens.items())}
+
+
+def train(
+    model: Any,
+    tokenizer: Any,
+    rows: Any,
+    args: Any,
+    stage: str,
+    machine: hardware.Hardware,
+    saving: Checkpoints,
+    documents: divergence.Documents,
+    *,
+    neftune_alpha: float = 0.0,
+    eval_sets: dict[str, Any] | None = None,
+    optimizer: Any = None,
+) -> dict[str, Any]:
+    """Run SFTTrainer over rows in their order (`input_ids`, perhaps `labels`, `seq_lengths` if packed), or go on with it:
+    see `train.session.run`.
+
+    Returns the run record. Raises UserError if other tokens went through the model than the rows hold.
     """
     from transformers import PrinterCallback
     from trl import SFTTrainer
 
-    bar = progress.callback(stage)
-    trainer = SFTTrainer(model=model, args=args, train_dataset=dataset, processing_class=tokenizer, callbacks=[bar])
-    trainer.remove_callback(PrinterCallback)
-    began = time.monotonic()
+    from train import ledger, packing
+    from train.neftune import NEFTuneCallback
+
+    if args.packing and next(model.parameters()).device.type != "meta":
+        packing.check_isolation(model)
+    bar, noise, counted = progress.callback(stage), NEFTuneCallback(neftune_alpha, args.seed), ledger.TokenLedger()
+
+    def make(callbacks: list[Any]) -> Any:
+        trainer = SFTTrainer(
+            model=model, args=args, train_dataset=rows, eval_dataset=eval_sets, processing_class=tokenizer,
+            optimizers=(optimizer, None), callbacks=[counted, *([noise] if neftune_alpha else []), bar, *callbacks],
+        )  # fmt: skip
+        trainer.remove_callback(PrinterCallback)
+        return trainer
+
     try:
-        result = trainer.train()
+        trainer, figures = session.run(make, args, stage, saving, documents)
     finally:
         bar.close()
-    seconds = time.monotonic() - began
-    seen = trainer.state.num_input_tokens_seen
-    run = {
-        "steps": trainer.state.global_step,
-        "epochs": round(trainer.state.epoch, 4),
-        "tokens_seen": seen,
-        "tokens_per_second": round(seen / seconds, 1),
-        "loss_mean": result.training_loss,
+        noise.remove()
+        counted.close()
+    per_row = packing.row_counts(rows)
+    shape = {
+        "batch": args.per_device_train_batch_size, "accumulation": args.gradient_accumulation_steps,
+        "processes": args.world_size,
+    }  # fmt: skip
+    ledger.check(counted.totals(), ledger.expected(per_row, (counted.first_step, counted.last_step), **shape))
+    log, steps_done = trainer.state.log_history, trainer.state.global_step
+    return {
+        "steps": steps_done,
+        "tokens_seen": trainer.state.num_input_tokens_seen,
+        "loss_tokens_seen": ledger.expected(per_row, (0, steps_done), **shape)[1],
+        "neftune": neftune_figures(log, neftune_alpha),
         "losses": [
             {"step": line["step"], "loss": line["loss"], "learning_rate": line["learning_rate"]}
-            for line in trainer.state.log_history
+            for line in log
             if "loss" in line
         ],
+        "evaluations": [
+            {"step": line["step"]} | {k: v for k, v in line.items() if k.startswith("eval_") and k.endswith("_loss")}
+            for line in log
+            if any(k.startswith("eval_") and k.endswith("_loss") for k in line)
+        ],
+        **figures,
         **machine.record(),
     }
-    return trainer.train_dataset, run
+
+
+def neftune_figures(log: list[dict[str, Any]], alpha: float) -> dict[str, float] | None:
+    """Alpha asked for, alpha that the noise amounted to, and what a scale by the row's length would have; None if off."""
+    lines = [line for line in log if "neftune_alpha" in line]
+    if not lines:
+        return None
+    return {
+        "alpha": alpha,
+        "effective_alpha": round(sum(line["neftune_alpha"] for line in lines) / len(lines), 4),
+        "stock_alpha": round(sum(line["neftune_stock_alpha"] for line in lines) / len(lines), 4),
+    }

@@ -88,6 +88,15 @@ def test_a_file_cut_short_gives_an_error_without_a_traceback(folder: Path, name:
         base_model.load_model(folder)
 
 
+@pytest.mark.parametrize("tokens", [100, 2000], ids=["too few", "too many"])
+def test_a_tokenizer_of_another_model_is_refused(folder: Path, tokens: int) -> None:
+    model, tokenizer = base_model.load_model(folder), base_model.load_tokenizer(folder)
+    base_model.check_match(model, tokenizer, "mine")
+    model.resize_token_embeddings(tokens)
+    with pytest.raises(UserError, match=f"not this model's: mine: .* {tokens} embeddings"):
+        base_model.check_match(model, tokenizer, "mine")
+
+
 def test_a_tokenizer_cut_short_is_told(folder: Path) -> None:
     (folder / "tokenizer.json").write_text("{")
     with pytest.raises(UserError, match="tokenizer does not load"):

@@ -15,6 +15,12 @@ from clinicorpus_errors import UserError
 RECIPES = Path(__file__).parents[2] / "recipes"
 
 
+def test_an_unknown_key_of_an_optional_part_names_the_keys_there_are() -> None:
+    with pytest.raises(UserError) as caught:
+        train.load_recipe({"name": "a", "cpt": {"replay": {"text": "x.parquet", "rate": 1}}})
+    assert "cpt.replay.rate: unknown key; allowed: text, share" in (caught.value.cause or "")
+
+
 def test_all_mistakes_are_told_at_once_with_key_value_and_what_is_allowed() -> None:
     with pytest.raises(UserError) as caught:
         train.load_recipe(
@@ -30,7 +36,7 @@ def test_all_mistakes_are_told_at_once_with_key_value_and_what_is_allowed() -> N
     for line in (
         "name: 'a/b'",
         "cpt.learning_rate: -1: allowed: greater than 0",
-        "cpt.schedule: 'square': allowed: 'cosine_with_min_lr', 'linear' or 'constant_with_warmup'",
+        "cpt.schedule: 'square': allowed: 'cosine_with_min_lr', 'warmup_stable_decay', 'linear' or 'constant_with_warmup'",
         "sft.neftune_noise_alpha: 'many'",
         "evaluate.window: 3: allowed: greater than or equal to 16",
     ):

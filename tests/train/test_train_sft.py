@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -82,6 +83,30 @@ def test_a_template_without_markers_of_an_unknown_family_is_refused(load: Callab
         chat.training_template(tokenizer)
 
 
+def test_a_template_without_roles_is_refused(load: Callable[[], tuple[Any, Any]]) -> None:
+    _, tokenizer = load()
+    tokenizer.chat_template = "{% for m in messages %}{% generation %}{{ m['content'] }}{% endgeneration %}{% endfor %}"
+    with pytest.raises(UserError, match="knows no roles") as caught:
+        chat.training_template(tokenizer)
+    assert "sft.chat_template" in (caught.value.next or "")
+
+
+@pytest.mark.parametrize(
+    ("condition", "told"), [("true", "the user's turn"), ("role == 'bot'", "nothing of the assistant's turn")]
+)
+def test_a_template_that_marks_other_turns_than_the_assistants_is_refused(
+    load: Callable[[], tuple[Any, Any]], condition: str, told: str
+) -> None:
+    _, tokenizer = load()
+    tokenizer.chat_template = (
+        "{% for m in messages %}{% set role = m['role'] %}{{ '<|im_start|>' + role }}{% if " + condition + " %}"
+        "{% generation %}{{ m['content'] + '<|im_end|>' }}{% endgeneration %}"
+        "{% else %}{{ m['content'] + '<|im_end|>' }}{% endif %}{% endfor %}"
+    )
+    with pytest.raises(UserError, match=told):
+        chat.training_template(tokenizer)
+
+
 def test_a_model_without_a_template_is_refused_unless_the_recipe_gives_one(
     load: Callable[[], tuple[Any, Any]], tmp_path: Path
 ) -> None:
@@ -126,8 +151,12 @@ def test_what_cannot_be_trained_on_is_dropped_and_counted(load: Callable[[], tup
     assert (figures["examples_taken"], figures["examples_left"], figures["tasks"]) == (1, 0, {"t": 1})
     assert figures["tokens_in"] == len(columns["input_ids"][0])
     assert figures["loss_tokens"] == sum(label != -100 for label in columns["labels"][0])
-    with pytest.raises(UserError, match=r"sft\.no_assistant: 1"):
+    with pytest.raises(UserError, match="no conversation has a token of the assistant to learn from: 1"):
         sft.take(_frame([TURNS[0]]), tokenizer, template, part, 1)
+    with pytest.raises(UserError, match=r"no conversation is left .* sft\.no_assistant: 1, sft\.too_long: 1"):
+        sft.take(
+            _frame([TURNS[0]], [TURNS[0], {"role": "assistant", "content": "sea " * 999}]), tokenizer, template, part, 1
+        )
 
 
 def test_every_conversation_is_taken_left_or_dropped(load: Callable[[], tuple[Any, Any]]) -> None:
@@ -183,6 +212,43 @@ def test_noise_is_on_in_training_within_its_bound_and_off_everywhere_else(
     assert still_training
     assert len(scored) >= 2
     assert not any(training for training, _, _ in scored)
+
+
+@pytest.mark.parametrize("packing", [False, True], ids=["padded", "packed"])
+def test_noise_follows_each_conversations_length_in_shared_rows(
+    load: Callable[[], tuple[Any, Any]], shared_workspace: Path, recipe: dict[str, Any], tmp_path: Path, packing: bool
+) -> None:
+    model, tokenizer = load()
+    seen: list[tuple[Any, Any]] = []
+    model.register_forward_pre_hook(lambda m, a, k: seen.append((k, None)), with_kwargs=True)
+
+    def enter(module: Any, args: Any, kwargs: Any) -> None:
+        entered = kwargs["hidden_states"] if "hidden_states" in kwargs else args[0]
+        batch = seen[-1][0]
+        clean = torch.nn.functional.embedding(batch["input_ids"], model.get_input_embeddings().weight)
+        seen[-1] = (batch, (entered - clean).detach())
+
+    model.model.layers[0].register_forward_pre_hook(enter, with_kwargs=True)
+    recipe["sft"] |= {"packing": packing, "batch_size": 3, "gradient_accumulation": 1, "neftune_noise_alpha": 5}
+    data, run = sft.train_sft(
+        model, tokenizer, bind("demo", shared_workspace), load_recipe(recipe), hardware.detect(), tmp_path
+    )
+    lengths = []
+    for batch, noise in seen[-run["steps"] :]:
+        if packing:
+            parts = [noise[0, a:b] for a, b in itertools.pairwise(batch["cu_seq_lens_q"].tolist())]
+        else:
+            mask = batch["attention_mask"].bool()
+            assert noise[~mask].abs().max() < 1e-6 if not mask.all() else True
+            parts = [row[keep] for row, keep in zip(noise, mask, strict=True)]
+        for part in parts:
+            bound = 5 / math.sqrt(part.numel())
+            assert 0.9 * bound < part.abs().max() <= bound * (1 + 1e-4)
+            lengths.append(len(part))
+    assert sum(lengths) == data["tokens_in"] == run["tokens_seen"]
+    assert run["loss_tokens_seen"] == data["loss_tokens"]
+    assert run["neftune"]["effective_alpha"] == pytest.approx(5, rel=0.05)
+    assert run["neftune"]["stock_alpha"] < 5
 
 
 def test_training_rows_hold_no_padding_at_batch_size_one(
