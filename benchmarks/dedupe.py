@@ -337,10 +337,11 @@ def table(rows: list[dict[str, Any]], count: int) -> str:
     for row in rows:
         recall = " / ".join(f"{row['recall'][str(level)]:.4f}" for level in LEVELS)
         faster = f"{row['cpu'] / rows[0]['cpu']:.1f}×" if row is not rows[0] else ""
+        load = ", ".join(f"{at:.1f}" for at in row["load"]) or "an earlier run"
         lines.append(
             f"| {row['name']} | {row['cpu']:.1f} | {count / row['cpu']:,.0f} | {faster} | {row['peak_mb']:,.0f} "
             f"| {row['removed']:,} | {recall} | {row['families_lost']} | {row['wrong']} "
-            f"| {row['load'][0]:.1f}, {row['load'][1]:.1f} |"
+            f"| {load} |"
         )
     return "\n".join(lines)
 
@@ -402,7 +403,7 @@ def main() -> None:
         f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores, one thread used. "
         "clinicorpus checks every pair and drops from J≥0.8: what lies between 0.7 and 0.8 it leaves on purpose."
     )
-    report = f"{facts}\n\n{table(table_of, len(texts))}\n"
+    report = f"{facts}\n\n{table(table_of, len(texts))}\n\nBeyond 20,000 notes: [dedupe_scale.md](dedupe_scale.md).\n"
     print(report)  # noqa: T201
     if args.write:
         told = [word for word in sys.argv[1:] if word != "--only" and word not in (args.only or ())]
