@@ -188,21 +188,6 @@ def stop_requests() -> Iterator[Stop]:
             signal.signal(signum, handler)
 
 
-def _own_generator(loader: Any, seed: int) -> None:
-    """Let the order of an epoch follow from its seed alone.
-
-    transformers' length-grouped sampler draws from the global generator, whose state in a resumed epoch is
-    another one than it was in the first run: other rows would be skipped than were trained on. Its random
-    sampler has a generator of its own already.
-    """
-    import torch
-    from transformers.trainer_pt_utils import LengthGroupedSampler
-
-    batches = getattr(loader.batch_sampler, "batch_sampler", loader.batch_sampler)
-    if isinstance(batches.sampler, LengthGroupedSampler):
-        batches.sampler.generator = torch.Generator().manual_seed(seed)
-
-
 def keeper(want: Checkpoints, start: Checkpoint | None, stop: Stop) -> Any:
     """A TrainerCallback that says when to save, seals what was saved, and stops when asked to.
 
@@ -235,9 +220,6 @@ def keeper(want: Checkpoints, start: Checkpoint | None, stop: Stop) -> Any:
             # Weights, and two moments for each one that is trained; a new checkpoint stands beside those kept.
             size = sum(p.numel() * (p.element_size() + 8 * p.requires_grad) for p in model.parameters())
             publish.need_space(run, size * (want.keep + 1), "its checkpoints")
-
-        def on_epoch_begin(self, args: Any, state: Any, control: Any, train_dataloader: Any = None, **_: Any) -> None:
-            _own_generator(train_dataloader, args.seed + int(state.epoch or 0))
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             self.finished = control.should_training_stop
