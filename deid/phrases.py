@@ -1,7 +1,7 @@
 """Lists of phrases written for this project: organisations that are masked, eponyms of several words that are not.
 
 `data/facilities.txt` and `data/employers.txt` name well-known houses and employers by the short forms that clinicians
-write ("Barnes-Jewish", "VUMC", "Bath Iron Works"); `data/eponyms.txt` holds what looks like a person or a place and is
+write ("Barnes-Jewish", "VUMC", "Bath Iron Works"); `data/eponyms.txt` and `data/eponym_pairs.txt` hold what looks like a person or a place and is
 neither ("Austin Flint", "Braxton Hicks", "McBurney point").
 """
 
@@ -136,7 +136,9 @@ def outside_eponyms(text: str, spans: list[Span]) -> list[Span]:
     if not any(span.recognizer.startswith(_WEAK) for span in spans):
         return spans
     eponyms = [
-        (a, b) for a, b, _ in find(text, phrases("eponyms")) if fold(text[a:b]) != "ann arbor" or _STAGE.match(text, b)
+        (a, b)
+        for a, b, _ in find(text, phrases("eponyms", "eponym_pairs"))
+        if fold(text[a:b]) != "ann arbor" or _STAGE.match(text, b)
     ]
     if not eponyms:
         return spans
