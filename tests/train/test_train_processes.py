@@ -63,7 +63,7 @@ def test_two_processes_train_what_one_trains(workspace: Path, recipe: dict[str, 
         whole = one.run.tokens_seen == two.run.tokens_seen
         same = one.run.losses if whole else one.run.losses[:-1]
         for left, right in zip(same, two.run.losses, strict=whole):
-            assert left.loss == pytest.approx(right.loss, rel=1e-5)
+            assert left.loss == pytest.approx(right.loss, rel=1e-4)
         if whole:
             for name, weight in weights.items():
                 torch.testing.assert_close(weight, others[name], rtol=1e-4, atol=1e-4)  # a tenth of one step of Adam
