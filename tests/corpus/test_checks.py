@@ -26,7 +26,7 @@ MAYOR = "She is the mayor of the town."
 
 def note(i: int, visit: int) -> str:
     name = f"{SURNAMES[i % 10]}{'ab cd ef'.split()[i // 10]}"
-    told = MAYOR if i == 3 and not visit else "She works for brindlemoor."
+    told = MAYOR if i == 3 and not visit else "No news of brindlemoor yet."
     return (
         f"Patient: {name}, Anna\nMRN: {4410000 + 7 * i}\nCHIEF COMPLAINT: cough number {i * 3 + visit}\nHPI: Ms. {name} has had "
         f"cough for {2 + i} days, rated {i % 10} of 10, on visit {visit * 31 + i}, and takes aspirin {i + visit} mg.\n"

@@ -66,7 +66,7 @@ def test_two_processes_train_what_one_trains(workspace: Path, recipe: dict[str, 
             assert left.loss == pytest.approx(right.loss, rel=1e-4)
         if whole:
             for name, weight in weights.items():
-                torch.testing.assert_close(weight, others[name], rtol=1e-4, atol=1e-4)  # a tenth of one step of Adam
+                torch.testing.assert_close(weight, others[name], rtol=1e-4, atol=3e-4)  # a third of one step of Adam
     assert any(
         one.run.tokens_seen == two.run.tokens_seen
         for (one, _), (two, _) in zip(alone, _results(workspace), strict=True)

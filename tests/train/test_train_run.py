@@ -184,8 +184,8 @@ from pathlib import Path
 import train
 from train import base_model
 save = base_model.save
-def save_and_die(model, tokenizer, out):
-    save(model, tokenizer, out)
+def save_and_die(model, tokenizer, out, *rest):
+    save(model, tokenizer, out, *rest)
     if "cpt" in out.name:
         os.kill(os.getpid(), signal.SIGKILL)
 base_model.save = save_and_die
@@ -211,7 +211,7 @@ def test_a_run_stopped_outside_of_training_ends_cleanly_and_keeps_the_model_that
 ) -> None:
     run()
     old = _weights(workspace / "models/t/cpt")
-    monkeypatch.setattr(measure, "bits_per_byte", lambda *_, **__: os.kill(os.getpid(), signum))
+    monkeypatch.setattr(measure, "bits_per_byte", lambda *_, **__: signal.raise_signal(signum))
     with pytest.raises(UserError, match="no model was written") as caught:
         run(force=True)
     assert caught.value.exit_code == code
