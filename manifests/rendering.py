@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +23,16 @@ def engine(*, html: bool) -> Environment:
         "deid_tables": deid_tables, "check_line": check_line, "redundancy": redundancy,
     }  # fmt: skip
     return environment
+
+
+def svg(chart: Any) -> str:
+    """An altair chart as SVG text, the same for the same chart."""
+    import vl_convert
+
+    text = str(vl_convert.vegalite_to_svg(chart.to_json()))
+    # Clip paths are numbered on through a process; numbered anew, the same manifest always gives the same page.
+    numbers: dict[str, str] = {}
+    return re.sub(r"\bclip\d+\b", lambda found: numbers.setdefault(found[0], f"clip{len(numbers) + 1}"), text)
 
 
 def figure(value: Any) -> str:

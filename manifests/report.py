@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from typing import Any
 
 from manifests.corpus_manifest import CorpusManifest, Stage, suppress
-from manifests.rendering import detected, engine
+from manifests.rendering import detected, engine, svg
 
 KEPT, LOST, MADE = "#1f6f78", "#c8553d", "#d9a441"
 
@@ -15,7 +14,6 @@ KEPT, LOST, MADE = "#1f6f78", "#c8553d", "#d9a441"
 def funnel(stages: list[Stage]) -> str:
     """Bars of what each stage gave on, dropped and created, as SVG text."""
     import altair as alt
-    import vl_convert
 
     rows: list[dict[str, Any]] = []
     for position, stage in enumerate(stages):
@@ -48,10 +46,7 @@ def funnel(stages: list[Stage]) -> str:
         .configure_axis(labelFontSize=12, titleFontSize=12, gridColor="#e6eaee", labelColor="#1d2733")
         .configure(font="Helvetica, Arial, sans-serif")
     )
-    svg = str(vl_convert.vegalite_to_svg(chart.to_json()))
-    # Clip paths are numbered on through a process; numbered anew, the same manifest always gives the same page.
-    numbers: dict[str, str] = {}
-    return re.sub(r"\bclip\d+\b", lambda found: numbers.setdefault(found[0], f"clip{len(numbers) + 1}"), svg)
+    return svg(chart)
 
 
 def render_report(manifest: CorpusManifest) -> str:

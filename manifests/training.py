@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import Field
 
-from manifests.corpus_manifest import Record
+from manifests.corpus_manifest import CorpusManifest, Record
 
 SCHEMA = "clinicorpus/training-manifest/1"
 
@@ -74,6 +74,18 @@ class Override(Record):
     step: int
 
 
+class Stopped(Record):
+    """Training ended before its steps were done, because the recipe said so."""
+
+    rule: Literal["forgetting"]
+    step: int
+    loss_before: float
+    """On general text, of the model as training found it."""
+    loss: float
+    bound: float
+    """Share by which it was allowed to rise."""
+
+
 class Run(Record):
     steps: int
     epochs: float
@@ -86,6 +98,8 @@ class Run(Record):
     losses: list[Step]
     evaluations: list[dict[str, float]] = Field(default_factory=list)
     """`eval_clinical_loss` and `eval_general_loss` by step, where the recipe asks for them."""
+    stopped: Stopped | None = None
+    """Null where training went to its end."""
     neftune: dict[str, float] | None = None
     """`alpha` asked for, `effective_alpha` measured on the noise drawn, `stock_alpha` that a scale by the row's length
     would have amounted to; null without noise."""
@@ -106,6 +120,12 @@ class BitsPerByte(Record):
     before: float | None
     """Of the model this stage started from; null where that was too large to be measured on one device."""
     after: float
+    before_95: list[float] | None = None
+    """95% interval, documents drawn by patient; null for fewer than 8 patients, for one text, and where `before` was
+    measured by the stage before."""
+    after_95: list[float] | None = None
+    change_95: list[float] | None = None
+    """Of after / before - 1, both over the same draws."""
 
 
 class File(Record):
@@ -148,3 +168,19 @@ class TrainingManifest(Record):
 
     def dump(self) -> dict[str, Any]:
         return self.model_dump(mode="json", by_alias=True)
+
+
+class Trained(NamedTuple):
+    """A finished stage, as card, report and bill of materials are made from it."""
+
+    manifest: TrainingManifest
+    sha256: str
+    """Digest of its training.json."""
+    corpus: CorpusManifest | None
+    """Null where the corpus' manifest is not at hand, or is not the one trained on any more."""
+
+
+def follows(stages: list[Trained]) -> bool:
+    """Whether the last of the stages was trained from the one before it."""
+    parent = stages[-1].manifest.parent
+    return len(stages) > 1 and parent is not None and parent.training_sha256 == stages[-2].sha256

@@ -245,7 +245,7 @@ def merge(folder: Path, out: Path, root: Path, base: Path | None = None) -> dict
     import peft
     import torch
 
-    from train import base_model, stage
+    from train import base_model, stage, stamp
 
     if not is_adapter(folder):
         raise UserError(
@@ -275,6 +275,7 @@ def merge(folder: Path, out: Path, root: Path, base: Path | None = None) -> dict
     out.parent.mkdir(parents=True, exist_ok=True)
     with publish.appearing(out) as staging:
         base_model.save(merged, base_model.load_tokenizer(folder), staging)
+        stamp.write(staging, stamp.read(folder) | {"merged_from_key": done.key})
         record = done.model_copy(
             update={"merged_from": manifests.sha256_file(folder / "training.json"), "files": stage.listed(staging)}
         )

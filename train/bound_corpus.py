@@ -24,6 +24,7 @@ class BoundCorpus(NamedTuple):
     """(product, split) to the tokens the manifest counts."""
     notice: str | None = None
     """What the release gate said that whoever trains must be told."""
+    manifest: Path | None = None
 
     def read(self, product: str, split: str, columns: list[str]) -> pl.DataFrame:
         """Rows of one product (pretrain, instruct) and split, sorted by record.
@@ -80,5 +81,5 @@ def bind(corpus: str, root: Path) -> BoundCorpus:
             tokens[where] = tokens.get(where, 0) + (file.tokens or 0)
     return BoundCorpus(
         manifest.corpus.name, manifest.corpus.version, manifests.sha256_file(path), files,
-        (manifest.tokenizer.name, manifest.tokenizer.sha256), tokens, release_notice(manifest),
+        (manifest.tokenizer.name, manifest.tokenizer.sha256), tokens, release_notice(manifest), path,
     )  # fmt: skip

@@ -20,7 +20,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -188,10 +188,11 @@ def stop_requests() -> Iterator[Stop]:
             signal.signal(signum, handler)
 
 
-def keeper(want: Checkpoints, start: Checkpoint | None, stop: Stop) -> Any:
+def keeper(want: Checkpoints, start: Checkpoint | None, stop: Stop, ended: Callable[[], bool] = lambda: False) -> Any:
     """A TrainerCallback that says when to save, seals what was saved, and stops when asked to.
 
-    It comes last among the callbacks, so that it sees whether another one ends the training.
+    It comes last among the callbacks, so that it sees whether another one ends the training. ended: whether one did so
+    after an evaluation, which comes after the end of the step.
     """
     from transformers import TrainerCallback
 
@@ -233,6 +234,10 @@ def keeper(want: Checkpoints, start: Checkpoint | None, stop: Stop) -> Any:
                 say(f"stopping: saving step {state.global_step} of {state.max_steps}")
                 control.should_training_stop = True
             control.should_save = due or control.should_training_stop
+
+        def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if ended():
+                self.finished = control.should_save = True
 
         def sealed(self, run: Path, state: Any) -> Checkpoint:
             last = seal(

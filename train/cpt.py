@@ -130,6 +130,7 @@ def train_cpt(
     rows = packing.in_order(each, part.epochs, recipe.seed, shuffle=part.curriculum is None)
     args = trainer.settings(
         part, recipe.seed, out, machine, rows=len(rows), every=recipe.evaluate.every,
+        report_to=recipe.report_to,
         packing=True, packing_strategy="bfd_split",
         # Packed rows hold no padding. `non_padding` would leave out the end tokens where pad is the end token.
         include_num_input_tokens_seen="all",
@@ -142,7 +143,7 @@ def train_cpt(
 
     run = trainer.train(
         model, tokenizer, rows, args, "cpt", machine, recipe.checkpoints, by_record, eval_sets=sets,
-        optimizer=adapters.optimizer(model, part),
+        optimizer=adapters.optimizer(model, part), forget=recipe.evaluate.forgetting,
     )  # fmt: skip
     return data, run | {"epochs": trainer.passes(run["steps"], args, len(rows), part.epochs)}
 

@@ -9,10 +9,12 @@ as in training.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import polars as pl
 
 from clinicorpus_errors import UserError
@@ -23,6 +25,8 @@ class Score(NamedTuple):
     tokens: int
     bytes: int
     bits_per_byte: float
+    each: tuple[tuple[float, int], ...] = ()
+    """(bits, bytes) of each document."""
 
 
 def _windows(length: int, window: int) -> list[tuple[int, int, int]]:
@@ -39,12 +43,14 @@ def bits_per_byte(model: Any, tokenizer: Any, texts: list[str], *, window: int) 
     """Score `texts` one by one on the model's device; leaves the model in the mode it was in."""
     import torch
 
-    nats, tokens = 0.0, 0
+    each: list[tuple[float, int]] = []
+    tokens = 0
     training = model.training
     model.eval()
     try:
         with torch.inference_mode():
             for text in texts:
+                nats = 0.0
                 ids = encode(tokenizer, text)
                 if ids[:1] != [tokenizer.bos_token_id]:
                     ids = [tokenizer.eos_token_id, *ids]
@@ -54,10 +60,32 @@ def bits_per_byte(model: Any, tokenizer: Any, texts: list[str], *, window: int) 
                     logits = model(input_ids=row[:, start : end - 1], use_cache=False).logits[0, first - end :]
                     nats += torch.nn.functional.cross_entropy(logits.float(), row[0, first:end], reduction="sum").item()
                 tokens += len(ids) - 1
+                each.append((nats / math.log(2), len(text.encode())))
     finally:
         model.train(training)
-    size = sum(len(text.encode()) for text in texts)
-    return Score(len(texts), tokens, size, nats / math.log(2) / size)
+    size = sum(length for _, length in each)
+    return Score(len(texts), tokens, size, sum(bits for bits, _ in each) / size, tuple(each))
+
+
+FEWEST_GROUPS = 8
+"""Patients below which no interval is told: drawn from fewer, it would be too narrow."""
+_DRAWS = 2000
+
+
+def interval(over: Sequence[float], under: Sequence[float], groups: Sequence[Any]) -> list[float] | None:
+    """95% interval of sum(over) / sum(under) by drawing `groups` (patients) with replacement; one entry a document.
+
+    Percentiles of 2,000 draws from a fixed seed. None for fewer than `FEWEST_GROUPS` groups.
+    """
+    names = {group: i for i, group in enumerate(dict.fromkeys(groups))}
+    if len(names) < FEWEST_GROUPS:
+        return None
+    sums = np.zeros((2, len(names)))
+    for a, b, group in zip(over, under, groups, strict=True):
+        sums[:, names[group]] += a, b
+    drawn = np.random.default_rng(0).multinomial(len(names), [1 / len(names)] * len(names), size=_DRAWS)
+    above, below = sums @ drawn.T
+    return [round(float(bound), 6) for bound in np.percentile(above / below, [2.5, 97.5])]
 
 
 def encode(tokenizer: Any, text: str) -> list[int]:

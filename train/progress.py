@@ -17,12 +17,12 @@ def say(text: str) -> None:
 
 
 def callback(stage: str) -> Any:
-    """A TrainerCallback that shows steps, loss, tokens/s and time left."""
+    """A TrainerCallback that shows steps, loss, the last evaluation's losses, tokens/s and time left."""
     from transformers import TrainerCallback
 
     class Bar(TrainerCallback):
         def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            self.began, self.loss = time.monotonic(), float("nan")
+            self.began, self.loss, self.held = time.monotonic(), float("nan"), dict[str, float]()
             self.step, self.tokens = state.global_step, state.num_input_tokens_seen  # of earlier sessions
             self.bar = Progress(
                 TextColumn(stage),
@@ -38,12 +38,16 @@ def callback(stage: str) -> Any:
 
         def _figures(self, state: Any) -> str:
             rate = (state.num_input_tokens_seen - self.tokens) / max(time.monotonic() - self.began, 1e-9)
-            return f"loss {self.loss:.3f} · {rate:,.0f} tokens/s"
+            held = "".join(f" · {name} {loss:.3f}" for name, loss in self.held.items())
+            return f"loss {self.loss:.3f}{held} · {rate:,.0f} tokens/s"
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             self.bar.update(self.task, completed=state.global_step, figures=self._figures(state))
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+            for name in ("clinical", "general"):
+                if f"eval_{name}_loss" in (logs or {}):
+                    self.held[name] = logs[f"eval_{name}_loss"]
             if "loss" not in (logs or {}):
                 return
             self.loss = logs["loss"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from clinicorpus_errors import UserError
 
@@ -134,9 +134,20 @@ class Checkpoints(Part):
     """Checkpoints kept (three times the model each, in work/); while one is written there is one more."""
 
 
+class Forgetting(Part):
+    """When training ends early because general text is forgotten."""
+
+    bound: Annotated[float, Field(gt=0)]
+    """Share by which the loss on general text may rise above that before training."""
+    patience: Annotated[int, Field(ge=1)] = 2
+    """Evaluations in a row above it: re-warming makes the loss rise and fall again."""
+
+
 class Evaluation(Part):
     every: Annotated[int, Field(ge=1)] | None = None
     """Steps between losses on validation patients' notes and on general text while training; null: none."""
+    forgetting: Forgetting | None = None
+    """Ends training early, if wanted; it needs `every`."""
     heldout_bytes: Annotated[int, Field(ge=256)] = 24_000
     """UTF-8 bytes of test patients' notes scored before and after."""
     general_text: str = "embedded"
@@ -149,6 +160,12 @@ class Evaluation(Part):
     """`from_corpus` takes the first held-out instruction that fits; else the text to be answered."""
     max_new_tokens: Annotated[int, Field(ge=1)] = 64
     """Length of the one generated answer."""
+
+    @model_validator(mode="after")
+    def _forgetting_is_evaluated(self) -> Evaluation:
+        if self.forgetting and not self.every:
+            raise ValueError("forgetting is found by evaluation while training: give evaluate.every a number of steps")
+        return self
 
 
 class TrainRecipe(Part):
@@ -164,6 +181,8 @@ class TrainRecipe(Part):
     sft: InstructionTuning = InstructionTuning()
     checkpoints: Checkpoints = Checkpoints()
     evaluate: Evaluation = Evaluation()
+    report_to: tuple[Literal["tensorboard", "trackio", "wandb"], ...] = ()
+    """Trackers that get the losses, on this machine; their package must be installed. metrics.jsonl is always written."""
 
     @field_validator("name")
     @classmethod

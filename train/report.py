@@ -34,7 +34,13 @@ def show(summary: dict[str, Any], console: Console | None = None) -> None:
         f"{summary['peak_memory_bytes'] / 2**30:.1f} GiB peak, {summary['tokens_per_second']:,.0f} tokens/s in training"
     )
     console.print(("unchanged, not trained again; then: " if summary["up_to_date"] else "") + cost, markup=False)
+    if stopped := summary["stopped"]:
+        rise = stopped["loss"] / stopped["loss_before"] - 1
+        console.print(
+            f"ended early, after step {stopped['step']}: the loss on general text rose by {rise:.1%}", markup=False
+        )
     console.print(f"model: {summary['model']} (started from {summary['start']})", markup=False)
+    console.print(f"seen:  {summary['report']}", markup=False)
     console.print(f"next:  {summary['next']}", markup=False)
 
 

@@ -12,16 +12,24 @@ from train.recipe import Checkpoints
 
 
 def run(
-    make: Callable[[list[Any]], Any], args: Any, stage: str, want: Checkpoints, documents: divergence.Documents
+    make: Callable[[list[Any]], Any],
+    args: Any,
+    stage: str,
+    want: Checkpoints,
+    documents: divergence.Documents,
+    *,
+    ended: Callable[[], bool] = lambda: False,
 ) -> tuple[Any, dict[str, Any]]:
     """Train with the SFTTrainer that `make` builds from callbacks, to the end or until told to stop.
 
-    documents: to name those at which the loss is no number. Returns (trainer, figures of the whole run, earlier sessions included). Raises UserError with exit code
+    documents: to name those at which the loss is no number. ended: whether an evaluation ended the training for good.
+    Returns (trainer, figures of the whole run, earlier sessions included). Raises UserError with exit code
     `checkpoints.STOPPED` when it was told to stop and saved.
     """
     start = processes.from_main(lambda: checkpoints.newest(Path(args.output_dir)))
     with checkpoints.stop_requests() as stop:
-        keeper = checkpoints.keeper(want, start, stop)
+        keeper = checkpoints.keeper(want, start, stop, ended)
+        args.eval_on_start = args.eval_on_start and start is None  # else it would be measured at the resumed step again
         watch = divergence.callback(stage, documents, args.max_length, keeper)
         trainer = make([watch, keeper])
         try:

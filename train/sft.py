@@ -143,6 +143,7 @@ def train_sft(
         data["packing"] = packing.figures(epoch, part.max_length)
     args = trainer.settings(
         part, recipe.seed, out, machine, rows=len(rows), every=recipe.evaluate.every,
+        report_to=recipe.report_to,
         packing=part.packing, packing_strategy="bfd_split",
         include_num_input_tokens_seen="all" if part.packing else "non_padding",
     )  # fmt: skip
@@ -173,5 +174,6 @@ def train_sft(
         neftune_alpha=part.neftune_noise_alpha,
         eval_sets=sets,
         optimizer=adapters.optimizer(model, part),
+        forget=recipe.evaluate.forgetting,
     )
     return data, run | {"epochs": trainer.passes(run["steps"], args, len(rows), part.epochs)}

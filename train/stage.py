@@ -2,6 +2,7 @@
 
     models/<name>/cpt/    weights, tokenizer, training.json
     models/<name>/sft/    the same, instruction-tuned
+    models/<name>/        README.md, report.html, bom.cdx.json, made from the training.json of both
     work/train/<name>/    answers of the models: text near notes, never beside the model
     work/train/<name>/<stage>/    run.json and checkpoints of an unfinished run; gone when the model stands
 
@@ -12,11 +13,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import polars as pl
 from pydantic import ValidationError
 
 import manifests
@@ -30,12 +33,16 @@ from train import (
     estimate,
     hardware,
     measure,
+    metrics,
     mixture,
     offline,
     processes,
     publish,
+    record,
     run_manifest,
+    stamp,
     talk,
+    tracking,
 )  # fmt: skip
 from train.bound_corpus import BoundCorpus, bind
 from train.progress import say
@@ -44,7 +51,7 @@ from train.recipe import TrainRecipe, load_recipe
 Stage = Literal["cpt", "sft"]
 
 _CODE = (
-    "adapters", "bound_corpus", "chat", "checkpoints", "cpt", "hardware", "ledger", "measure", "mixture", "neftune",
+    "adapters", "bound_corpus", "chat", "checkpoints", "cpt", "forgetting", "hardware", "ledger", "measure", "mixture", "neftune",
     "packing", "processes", "session", "sft", "stage", "trainer",
 )  # fmt: skip
 """Modules whose change can change weights or figures; the rest only moves or shows them."""
@@ -64,10 +71,12 @@ def run(
     meter = hardware.Meter()
     recipe = load_recipe(data)
     offline.need_training_packages()
+    tracking.check(recipe.report_to)
     corpus = bind(recipe.corpus, root)
     if corpus.notice:
         say(f"warning: {corpus.notice}")
     offline.pin(root)
+    tracking.pin(recipe.name, root)
     folder = root / "models" / recipe.name / stage
     processes.start()
     with publish.clean_exit(), processes.alone(folder.parent):
@@ -96,7 +105,10 @@ def run(
             )
             if processes.is_main():
                 checkpoints.discard(unfinished)
+                record.write(folder.parent, corpus.manifest)
             return _summary(done, start, root, up_to_date=False)
+        if processes.is_main():
+            record.write(folder.parent, corpus.manifest)
         return _summary(done, start, root, up_to_date=True)
 
 
@@ -146,7 +158,9 @@ def _inputs(
     general = measure.general_text(recipe.evaluate.general_text, root, limit=recipe.evaluate.general_bytes)
     return {
         stage: getattr(recipe, stage).model_dump(mode="json"),
-        "evaluate": recipe.evaluate.model_dump() | {"general_sha256": manifests.sha256_bytes(general.encode())},
+        "stop": _stop(recipe, general),
+        "evaluate": recipe.evaluate.model_dump(exclude={"forgetting"})
+        | {"general_sha256": manifests.sha256_bytes(general.encode())},
         "chat_template": manifests.sha256_file(root / template) if template and (root / template).is_file() else None,
         "replay": mixture.replay_digest(recipe.cpt.replay, root) if stage == "cpt" else None,
         "seed": recipe.seed,
@@ -155,6 +169,30 @@ def _inputs(
         "parent": start.parent.key if start.parent else None,
         "code": {name: manifests.sha256_file(room / f"{name}.py") for name in _CODE},
         "packages": {k: v for k, v in manifests.environment()["packages"].items() if k in _PACKAGES},
+    }
+
+
+def _stop(recipe: TrainRecipe, general: str) -> dict[str, Any] | None:
+    """What an early end of training follows from."""
+    want = recipe.evaluate
+    if want.forgetting is None:
+        return None
+    text = manifests.sha256_bytes(general.encode())
+    return want.forgetting.model_dump() | {"every": want.every, "general_sha256": text}
+
+
+def _stamp(
+    stage: Stage, recipe: TrainRecipe, inputs: dict[str, Any], corpus: BoundCorpus, start: Start
+) -> dict[str, str]:
+    """What the weight files say of themselves. Equal weights get equal words: no name, no time."""
+    follows_from = {part: inputs[part] for part in (stage, "seed", "stop", "chat_template")}
+    return {
+        "stage": stage,
+        "corpus": f"{corpus.name} {corpus.version}",
+        "corpus_sha256": corpus.manifest_sha256,
+        "recipe_sha256": _digest(follows_from),
+        "base_sha256": _digest(inputs["base"]),
+        **({"parent_key": start.parent.key} if start.parent else {}),
     }
 
 
@@ -182,7 +220,7 @@ def _train(
         chat.set_template(tokenizer, recipe.sft.chat_template, root)
         chat.training_template(tokenizer)  # refuse a template that cannot be trained before anything takes time
     size = sum(p.stat().st_size for p in start.folder.iterdir() if p.is_file())
-    publish.need_space(root, int(1.1 * size), "the trained model")
+    publish.need_space(root, int(2.1 * size), "the trained model")  # its files are copied once, to be stamped
     part = getattr(recipe, stage)
     adapters.refuse(
         part, stage, machine.of(part.checkpointing), packed=stage == "cpt" or recipe.sft.packing,
@@ -225,14 +263,17 @@ def _train(
         return talk.answer(model, tokenizer, question["messages"], max_new_tokens=recipe.evaluate.max_new_tokens)
 
     def measure_before() -> dict[str, Any]:
+        bits: dict[str, list[float]] = {}
         if start.parent:  # measured there, on the same texts: they are part of its key
             scores: dict[str, float | None] = {k: s.after for k, s in start.parent.bits_per_byte.items()}
         elif sharded:  # nowhere to measure it: it stands whole on the CPU only
             scores = dict.fromkeys(("heldout", "general"))
         else:
             say("measuring the model before training")
-            scores = {what: score_.bits_per_byte for what, score_ in score(model, tokenizer).items()}
-        return {"scores": scores, "answer": ask() if question else None}
+            measured = score.of(model, tokenizer)
+            scores = {what: score_.bits_per_byte for what, score_ in measured.items()}
+            bits = {what: [bits for bits, _ in score_.each] for what, score_ in measured.items()}
+        return {"scores": scores, "bits": bits, "answer": ask() if question else None}
 
     before = (
         run_manifest.once(unfinished / "before.json", _digest(inputs), measure_before)
@@ -243,7 +284,7 @@ def _train(
     model = adapters.wrap(model, part.adapter, unfinished, recipe.seed)
     data, run = _trainer(stage)(model, tokenizer, corpus, recipe, machine, unfinished, root)
     say("measuring the model after training")
-    after = score(model, tokenizer)
+    after = score.of(model, tokenizer)
     if answers:
         answers |= {"after": ask()}
         if start.parent:
@@ -260,6 +301,8 @@ def _train(
         else:
             adapters.save(model, staging, unfinished, adapters.base_name(start.folder, root), state)
             tokenizer.save_pretrained(staging)
+        stamp.write(staging, _stamp(stage, recipe, inputs, corpus, start))
+        shutil.copyfile(unfinished / metrics.NAME, staging / metrics.NAME)
         manifest = TrainingManifest.model_validate(
             {
                 "name": recipe.name,
@@ -285,6 +328,7 @@ def _train(
                     what: {
                         "documents": s.documents, "tokens": s.tokens, "bytes": s.bytes,
                         "before": before["scores"][what], "after": s.bits_per_byte,
+                        **_intervals(before["bits"].get(what), s, score.patients[what]),
                     }
                     for what, s in after.items()
                 },
@@ -297,6 +341,17 @@ def _train(
             _sync(staging / file.path)
         manifests.write_atomic(staging / "training.json", manifests.canonical(manifest.dump()))
     return processes.from_main(lambda: manifest)
+
+
+def _intervals(before: list[float] | None, after: measure.Score, patients: list[str]) -> dict[str, Any]:
+    """95% intervals of bits per byte before, after, and of the change, where both were measured here."""
+    bits, sizes = [b for b, _ in after.each], [size for _, size in after.each]
+    change = measure.interval(bits, before, patients) if before else None
+    return {
+        "before_95": measure.interval(before, sizes, patients) if before else None,
+        "after_95": measure.interval(bits, sizes, patients),
+        "change_95": change and [round(bound - 1, 6) for bound in change],
+    }
 
 
 def _of_the_main_process() -> TrainingManifest:
@@ -325,11 +380,19 @@ def _trainer(stage: Stage) -> Callable[..., tuple[dict[str, Any], dict[str, Any]
     return {"cpt": train_cpt, "sft": train_sft}[stage]
 
 
-def _scorer(recipe: TrainRecipe, corpus: BoundCorpus, root: Path) -> Callable[..., dict[str, measure.Score]]:
-    """Read the two texts once; the returned function scores a model on both."""
+class Scorer(NamedTuple):
+    of: Callable[..., dict[str, measure.Score]]
+    """Scores a model on both texts."""
+    patients: dict[str, list[str]]
+    """Whose each document is; a text of nobody's is one."""
+
+
+def _scorer(recipe: TrainRecipe, corpus: BoundCorpus, root: Path) -> Scorer:
+    """Read the two texts once."""
     want = recipe.evaluate
+    frame = corpus.read("pretrain", "test", ["record", "text", "patient"])
     texts = {
-        "heldout": measure.within(corpus.read("pretrain", "test", ["record", "text"]), want.heldout_bytes),
+        "heldout": measure.within(frame, want.heldout_bytes),
         "general": [measure.general_text(want.general_text, root, limit=want.general_bytes)],
     }
 
@@ -337,7 +400,8 @@ def _scorer(recipe: TrainRecipe, corpus: BoundCorpus, root: Path) -> Callable[..
         window = min(want.window, model.config.max_position_embeddings)
         return {what: measure.bits_per_byte(model, tokenizer, t, window=window) for what, t in texts.items()}
 
-    return score
+    whose = frame.select(pl.coalesce("patient", "record").cast(pl.String)).to_series().to_list()
+    return Scorer(score, {"heldout": whose[: len(texts["heldout"])], "general": ["nobody"]})
 
 
 def _question(recipe: TrainRecipe, corpus: BoundCorpus, tokenizer: Any) -> dict[str, Any] | None:
@@ -391,6 +455,8 @@ def _summary(done: TrainingManifest, start: Start, root: Path, *, up_to_date: bo
         "bits_per_byte": {
             what: score.model_dump() | {"base": base[what].before} for what, score in done.bits_per_byte.items()
         },
+        "stopped": done.run.stopped and done.run.stopped.model_dump(),
+        "report": f"models/{done.name}/report.html",
         "answer": _answers(root, done.name, done.stage),
         "tokens_seen": done.run.tokens_seen,
         "tokens_per_second": done.run.tokens_per_second,

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from train import divergence, hardware, processes, progress, session
-from train.recipe import Checkpoints, Optimisation
+from train import divergence, forgetting, hardware, metrics, processes, progress, session
+from train.recipe import Checkpoints, Forgetting, Optimisation
 
 FEWEST = 11
 """Documents of a kind below which a manifest does not name it."""
@@ -23,6 +23,7 @@ def settings(
     *,
     rows: int,
     every: int | None = None,
+    report_to: tuple[str, ...] = (),
     **stage: Any,
 ) -> Any:
     """SFTConfig for one stage over `rows` rows of the whole run, evaluated `every` so many steps. Weights stay fp32; TRL's own defaults (bf16 autocast
@@ -54,7 +55,9 @@ def settings(
         eval_strategy="steps" if every else "no",
         eval_steps=every,
         save_strategy="no",  # train/checkpoints.py says when
-        report_to="none",
+        eval_on_start=every is not None,
+        report_to=list(report_to) or "none",
+        trackio_static_space_id=False,  # else trackio would publish the run when training ends
         push_to_hub=False,
         disable_tqdm=True,
         logging_steps=1,
@@ -113,6 +116,7 @@ def train(
     neftune_alpha: float = 0.0,
     eval_sets: dict[str, Any] | None = None,
     optimizer: Any = None,
+    forget: Forgetting | None = None,
 ) -> dict[str, Any]:
     """Run SFTTrainer over rows in their order (`input_ids`, perhaps `labels`, `seq_lengths` if packed), or go on with it:
     see `train.session.run`.
@@ -128,17 +132,20 @@ def train(
     if args.packing and next(model.parameters()).device.type != "meta":
         packing.check_isolation(model)
     bar, noise, counted = progress.callback(stage), NEFTuneCallback(neftune_alpha, args.seed), ledger.TokenLedger()
+    guard = forgetting.callback(stage, forget)
 
     def make(callbacks: list[Any]) -> Any:
         trainer = SFTTrainer(
             model=model, args=args, train_dataset=rows, eval_dataset=eval_sets, processing_class=tokenizer,
-            optimizers=(optimizer, None), callbacks=[counted, *([noise] if neftune_alpha else []), bar, *callbacks],
+            optimizers=(optimizer, None), callbacks=[
+                counted, *([noise] if neftune_alpha else []), bar, metrics.callback(), guard, *callbacks
+            ],
         )  # fmt: skip
         trainer.remove_callback(PrinterCallback)
         return trainer
 
     try:
-        trainer, figures = session.run(make, args, stage, saving, documents)
+        trainer, figures = session.run(make, args, stage, saving, documents, ended=lambda: guard.stopped)
     finally:
         bar.close()
         noise.remove()
@@ -150,10 +157,13 @@ def train(
     }  # fmt: skip
     ledger.check(counted.totals(), ledger.expected(per_row, (counted.first_step, counted.last_step), **shape))
     log, steps_done = trainer.state.log_history, trainer.state.global_step
+    if processes.is_main():
+        metrics.write(Path(args.output_dir), log)
     return {
         "steps": steps_done,
         "tokens_seen": trainer.state.num_input_tokens_seen,
         "loss_tokens_seen": ledger.expected(per_row, (0, steps_done), **shape)[1],
+        "stopped": forgetting.verdict(log, forget),
         "neftune": neftune_figures(log, neftune_alpha),
         "losses": [
             {"step": line["step"], "loss": line["loss"], "learning_rate": line["learning_rate"]}
