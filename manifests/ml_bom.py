@@ -49,7 +49,7 @@ def _metrics(manifest: TrainingManifest) -> list[dict[str, Any]]:
         for when, value, bounds in (("before", score.before, score.before_95), ("after", score.after, score.after_95)):
             if value is not None:
                 out.append(
-                    {"type": "bits per byte", "value": f"{value:.6f}", "slice": f"{SCORED.get(what, what)}, {when}"}
+                    {"type": "bits per byte", "value": f"{value:.6f}", "slice": f"{SCORED[what]}, {when}"}
                     | (
                         {"confidenceInterval": {"lowerBound": str(bounds[0]), "upperBound": str(bounds[1])}}
                         if bounds

@@ -18,9 +18,10 @@ def scores(stages: list[Trained]) -> list[dict[str, Any]]:
     """A row for each stage and text: bits per byte before and after with their intervals, and the change."""
     rows = []
     for one in stages:
-        for what, score in one.manifest.bits_per_byte.items():
+        for what, label in SCORED.items():
+            score = one.manifest.bits_per_byte[what]
             change = None if score.before is None else score.after / score.before - 1
-            rows.append({"stage": one.manifest.stage, "text": SCORED.get(what, what), "score": score, "change": change})
+            rows.append({"stage": one.manifest.stage, "text": label, "score": score, "change": change})
     return rows
 
 

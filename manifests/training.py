@@ -121,11 +121,10 @@ class BitsPerByte(Record):
     """Of the model this stage started from; null where that was too large to be measured on one device."""
     after: float
     before_95: list[float] | None = None
-    """95% interval, documents drawn by patient; null for fewer than 8 patients, for one text, and where `before` was
-    measured by the stage before."""
+    """95% interval, documents drawn by patient; null for fewer than 8 patients and for one text."""
     after_95: list[float] | None = None
     change_95: list[float] | None = None
-    """Of after / before - 1, both over the same draws."""
+    """Of after / before - 1, both over the same draws; null also where the stage before measured `before`."""
 
 
 class File(Record):

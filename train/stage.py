@@ -76,7 +76,7 @@ def run(
     if corpus.notice:
         say(f"warning: {corpus.notice}")
     offline.pin(root)
-    tracking.pin(recipe.name, root)
+    tracking.pin(recipe.report_to, recipe.name, root)
     folder = root / "models" / recipe.name / stage
     processes.start()
     with publish.clean_exit(), processes.alone(folder.parent):
@@ -328,7 +328,7 @@ def _train(
                     what: {
                         "documents": s.documents, "tokens": s.tokens, "bytes": s.bytes,
                         "before": before["scores"][what], "after": s.bits_per_byte,
-                        **_intervals(before["bits"].get(what), s, score.patients[what]),
+                        **_intervals(start.parent, what, before["bits"].get(what), s, score.patients[what]),
                     }
                     for what, s in after.items()
                 },
@@ -343,12 +343,15 @@ def _train(
     return processes.from_main(lambda: manifest)
 
 
-def _intervals(before: list[float] | None, after: measure.Score, patients: list[str]) -> dict[str, Any]:
+def _intervals(
+    parent: TrainingManifest | None, what: str, before: list[float] | None, after: measure.Score, patients: list[str]
+) -> dict[str, Any]:
     """95% intervals of bits per byte before, after, and of the change, where both were measured here."""
+    known = parent.bits_per_byte[what].after_95 if parent else None
     bits, sizes = [b for b, _ in after.each], [size for _, size in after.each]
     change = measure.interval(bits, before, patients) if before else None
     return {
-        "before_95": measure.interval(before, sizes, patients) if before else None,
+        "before_95": measure.interval(before, sizes, patients) if before else known,
         "after_95": measure.interval(bits, sizes, patients),
         "change_95": change and [round(bound - 1, 6) for bound in change],
     }

@@ -26,20 +26,24 @@ def check(wanted: tuple[str, ...]) -> None:
         )
 
 
-def pin(name: str, root: Path) -> None:
+def pin(wanted: tuple[str, ...], name: str, root: Path) -> None:
     """Keep what trackers write below `root`/work/train/<name>, and off the network; read when training begins."""
     place = root.resolve() / "work" / "train" / name
-    os.environ.update(
-        TENSORBOARD_LOGGING_DIR=str(place / "tensorboard"),
-        TRACKIO_DIR=str(place / "trackio"),
-        WANDB_DIR=str(place),
-        WANDB_PROJECT=name,
-        WANDB_MODE=os.environ.get("WANDB_MODE", "offline"),
-        WANDB_LOG_MODEL="false",  # else the weights go where the figures go
-        WANDB_WATCH="false",
-        WANDB_CONSOLE="off",
-        WANDB_DISABLE_CODE="true",
-        WANDB_DISABLE_GIT="true",
-        WANDB_SILENT="true",
-    )
-    os.environ.pop("TRACKIO_SPACE_ID", None)
+    settings = {
+        "tensorboard": {"TENSORBOARD_LOGGING_DIR": str(place / "tensorboard")},
+        "trackio": {"TRACKIO_DIR": str(place / "trackio"), "TRACKIO_SPACE_ID": ""},
+        "wandb": {
+            "WANDB_DIR": str(place),
+            "WANDB_PROJECT": name,
+            "WANDB_MODE": os.environ.get("WANDB_MODE", "offline"),
+            "WANDB_LOG_MODEL": "false",  # else the weights go where the figures go
+            "WANDB_WATCH": "false",
+            "WANDB_CONSOLE": "off",
+            "WANDB_DISABLE_CODE": "true",
+            "WANDB_DISABLE_GIT": "true",
+            "WANDB_SILENT": "true",
+        },
+    }
+    for tracker in wanted:
+        place.mkdir(parents=True, exist_ok=True)
+        os.environ.update(settings[tracker])
