@@ -344,5 +344,7 @@ def test_training_that_forgets_and_is_interrupted_ends_at_the_same_step(
         run("parts")
     monkeypatch.setattr(metrics, "lines", lines)
     assert run("parts")["stopped"] == whole["stopped"]
+    measured = [_stages(workspace / "models" / name)[0].manifest.run.evaluations for name in ("whole", "parts")]
+    assert measured[0] == measured[1]  # none of them twice
     one, other = (workspace / "models" / name / "cpt/model.safetensors" for name in ("whole", "parts"))
     assert manifests.sha256_file(one) == manifests.sha256_file(other)
