@@ -71,7 +71,14 @@ def test_two_processes_train_what_one_trains(workspace: Path, recipe: dict[str, 
         one.run.tokens_seen == two.run.tokens_seen
         for (one, _), (two, _) in zip(alone, _results(workspace), strict=True)
     )
-    assert sorted(p.name for p in (workspace / "models/t").iterdir()) == [".lock", "cpt", "sft"]
+    assert sorted(p.name for p in (workspace / "models/t").iterdir()) == [
+        ".lock",
+        "README.md",
+        "bom.cdx.json",
+        "cpt",
+        "report.html",
+        "sft",
+    ]
 
 
 def test_batches_are_shared_out_over_the_processes(monkeypatch: pytest.MonkeyPatch) -> None:
