@@ -1,6 +1,7 @@
 """metrics.jsonl: one line for each step and each evaluation, numbers only.
 
-While a run goes on it stands beside its run.json and grows; then it goes into the model's folder.
+While a run goes on it stands beside its run.json and grows; then it goes into the model's folder, without the times, so
+that a run that was interrupted leaves the same file as one that was not.
 """
 
 from __future__ import annotations
@@ -28,13 +29,15 @@ _KEPT = {
     "eval_general_loss": "eval_general_loss",
 }
 """The trainer's names to ours. `seconds` and `tokens_per_second` are of the session at hand."""
+_TIMES = {"seconds", "tokens_per_second"}
 _TELLING = {"loss", "eval_clinical_loss", "eval_general_loss"}
 
 
-def lines(log: list[dict[str, Any]]) -> list[str]:
+def lines(log: list[dict[str, Any]], *, timed: bool = True) -> list[str]:
     """The lines of a trainer's log that hold a loss, as JSON."""
+    kept = {theirs: ours for theirs, ours in _KEPT.items() if timed or ours not in _TIMES}
     return [
-        json.dumps({ours: _number(line[theirs]) for theirs, ours in _KEPT.items() if theirs in line})
+        json.dumps({ours: _number(line[theirs]) for theirs, ours in kept.items() if theirs in line})
         for line in log
         if _TELLING & line.keys()
     ]
@@ -44,9 +47,9 @@ def _number(value: float) -> float | None:
     return value if math.isfinite(value) else None  # JSON has no NaN
 
 
-def write(run: Path, log: list[dict[str, Any]]) -> None:
+def write(run: Path, log: list[dict[str, Any]], *, timed: bool) -> None:
     """Write the whole file into a run's folder."""
-    manifests.write_atomic(run / NAME, "".join(f"{line}\n" for line in lines(log)).encode())
+    manifests.write_atomic(run / NAME, "".join(f"{line}\n" for line in lines(log, timed=timed)).encode())
 
 
 def callback() -> Any:
@@ -61,7 +64,7 @@ def callback() -> Any:
         def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             if processes.is_main():
                 Path(args.output_dir).mkdir(parents=True, exist_ok=True)
-                write(Path(args.output_dir), state.log_history)
+                write(Path(args.output_dir), state.log_history, timed=True)
 
         def on_log(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             if processes.is_main():

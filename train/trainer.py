@@ -158,7 +158,7 @@ def train(
     ledger.check(counted.totals(), ledger.expected(per_row, (counted.first_step, counted.last_step), **shape))
     log, steps_done = trainer.state.log_history, trainer.state.global_step
     if processes.is_main():
-        metrics.write(Path(args.output_dir), log)
+        metrics.write(Path(args.output_dir), log, timed=False)
     return {
         "steps": steps_done,
         "tokens_seen": trainer.state.num_input_tokens_seen,

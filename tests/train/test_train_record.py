@@ -334,10 +334,10 @@ def test_training_that_forgets_and_is_interrupted_ends_at_the_same_step(
     at = last - (step == "the one before")
     lines = metrics.lines
 
-    def told(log: list[dict[str, Any]]) -> list[str]:
+    def told(log: list[dict[str, Any]], **how: Any) -> list[str]:
         if log and log[-1].get("step") == at and "loss" in log[-1]:
             os.kill(os.getpid(), signal.SIGTERM)
-        return lines(log)
+        return lines(log, **how)
 
     monkeypatch.setattr(metrics, "lines", told)
     with pytest.raises(UserError, match="nothing is lost"):
