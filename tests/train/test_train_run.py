@@ -215,8 +215,13 @@ def test_a_run_stopped_outside_of_training_ends_cleanly_and_keeps_the_model_that
     run()
     old = _weights(workspace / "models/t/cpt")
     monkeypatch.setattr(measure, "bits_per_byte", lambda *_, **__: signal.raise_signal(signum))
-    with pytest.raises(UserError, match="no model was written") as caught:
-        run(force=True)
+    # A shell starts what it puts into the background with SIGINT ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(UserError, match="no model was written") as caught:
+            run(force=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert caught.value.exit_code == code
     assert _weights(workspace / "models/t/cpt") == old
     assert sorted(p.name for p in (workspace / "models/t").iterdir()) == WHOLE
