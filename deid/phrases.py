@@ -1,8 +1,8 @@
 """Lists of phrases written for this project: organisations that are masked, eponyms of several words that are not.
 
 `data/facilities.txt` and `data/employers.txt` name well-known houses and employers by the short forms that clinicians
-write ("Barnes-Jewish", "VUMC", "Bath Iron Works"); `data/eponyms.txt` and `data/eponym_pairs.txt` hold what looks like a person or a place and is
-neither ("Austin Flint", "Braxton Hicks", "McBurney point").
+write ("Barnes-Jewish", "VUMC", "Bath Iron Works"); `data/eponyms.txt` and `data/eponym_pairs.txt` hold what looks like a
+person or a place and is neither ("Austin Flint", "Braxton Hicks", "McBurney point").
 """
 
 from __future__ import annotations
