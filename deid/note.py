@@ -55,7 +55,7 @@ LOOSER: dict[str, str] = {UPPER: "[A-Z]", LETTER: "[A-Za-z]"}
 
 
 # A long note is passed over by windows, or one match anywhere would set a pattern on all of it: 1 MB of joined notes took
-# twice as long. Each window is read with a margin on both sides, longer than any match.
+# twice as long, its patterns three times. Each window is read with a margin on both sides, longer than any match.
 WINDOW, MARGIN = 4096, 1024
 
 Stretch = tuple[int, int]

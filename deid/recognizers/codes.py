@@ -39,6 +39,7 @@ ABBREVIATIONS = frozenset(
     tte tur uds vma vsd vte wpw and but for his her not who all any day end her new now old one out see she two use was
     """.split()
 )
+SHORTHAND = ABBREVIATIONS | phrases.tokens("abbreviations")
 # What is written with full stops and is nobody's initials.
 _DOTTED = frozenset(
     """us uk md pa po iv im er do rn np or od os ou dc bs ms am pm qd bid tid qid prn npo hs ac pc cc lv rv ef lpn sp ct mri ekg ecg

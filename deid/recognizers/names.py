@@ -25,6 +25,7 @@ from deid.lexicon import (
     name_share,
 )
 from deid.note import LETTER, LOOSER, UPPER, Note, watch
+from deid.recognizers.codes import SHORTHAND
 from deid.recognizers.common import INITIAL, NAME_WORD, PARTICLE, SP, ClinicalRecognizer, Rule
 from deid.spans import Span
 from deid.vocabulary import (
@@ -233,15 +234,16 @@ def _with_signs(note: Note) -> Iterator[Span]:
 _BRAND_DOCTORS = re.compile(
     r"Brown(?:'?s)?[ ](?:bottles?|nipples?|preemie|level|flow)|Scholl|Pepper\b|Bronner|Teal\b|Sears\b|Browns?[ ]bottle"
 )
+# Mitral regurgitation, multiple sclerosis, and relatives: "MILD MR. LVEF 55", "Father MI at 71".
+_NO_TITLE = re.compile(r"\b(?:MR\.?|MS\.?|[Ff]ather|[Ss]ister|FATHER|SISTER)[ ]{1,2}$")
 _NUMBER_BEFORE = re.compile(r"(?:\d|&|\b(?:[Mm]od|[Mm]in|[Mm]ax|[Cc]at|[Gg]rade|[Tt]ype))[ ]?$")
 
 
 def _no_name(rule: str, text: str, start: int, end: int) -> bool:
     """What stands where a name would: "father MI at 71", "MILD MR. LVEF 55", "Dr. Brown bottle", "UOP 1.2 L. Trial"."""
-    if text[start:end].isupper() and text[end : end + 1].isdigit():
-        return True  # "mother DM2"
-    if text[start:end].isupper() and text[start:end].lower() in phrases.tokens("abbreviations"):
-        return rule not in _TITLED_RULES or text[:start].rstrip(" .").endswith(("MR", "MS"))
+    word = text[start:end]
+    if _shorthand(word):  # but "MS. ROSE" is a person, though ROSE is an abbreviation too
+        return rule not in _TITLED_RULES or _NO_TITLE.search(text, max(0, start - 10), start) is not None
     if rule == "clinician_title":
         return _BRAND_DOCTORS.match(text, start) is not None
     if rule == "person_title":
@@ -259,11 +261,7 @@ def _with_headers(note: Note) -> Iterator[Span]:
             strong = _NAME_HEADER.match(match.group()) is not None
             if not strong and match["v"].split()[0].isupper() and " is " in match.group().lower():
                 continue  # "Pt is WBAT RLE"
-            if (
-                (first := match["v"].split()[0]).isupper()
-                and not strong
-                and first.lower() in phrases.tokens("abbreviations")
-            ):
+            if not strong and _shorthand(match["v"].split()[0]):
                 continue  # "PT: CGA", "ANESTHESIA: MAC"
             if bounds := clean_name(text, *match.span("v"), titled=strong):
                 yield Span(*bounds, identifier, score, f"names.{name}")
@@ -560,7 +558,7 @@ _NEWBORN = watch(
 
 def _shorthand(word: str) -> bool:
     """Clinical shorthand in capitals, and hardly a name in a note of capitals."""
-    return word.isupper() and word.lower() in phrases.tokens("abbreviations") and name_share(word) < 0.6
+    return word.isupper() and word.lower() in SHORTHAND and name_share(word) < 0.6
 
 
 @lru_cache(maxsize=1 << 15)

@@ -19,7 +19,7 @@ from threadpoolctl import ThreadpoolController
 from deid import phrases
 from deid.lexicon import CLINICAL, CLOSED, GIVEN, SURNAME, WORD, flags, is_safe, name_share
 from deid.note import LETTER
-from deid.recognizers.codes import ABBREVIATIONS, REFERENCE
+from deid.recognizers.codes import REFERENCE, SHORTHAND
 from deid.recognizers.common import CAPITAL, ClinicalRecognizer, has_few_capitals
 from deid.recognizers.dates import could_be_day
 from deid.recognizers.names import clean_name
@@ -155,7 +155,7 @@ def _runs(doc: Doc, some: Any, best: Any, names: list[str], least: float) -> lis
 STRETCH = 2000
 _SENTENCE = re.compile(r"[^\n]{1,2000}?(?:(?<=[a-z0-9)][.!?])[ \t,]+(?=[A-Z\"(])|\n|$)|[^\n]{1,2000}|\n")
 _WORD = re.compile(rf"(?<!['\w]){LETTER}{{2,}}")
-_INNERCAPITAL = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]+")  # "I told Will that", "spoke with May"
+_INNER_CAPITAL = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]+")  # "I told Will that", "spoke with May"
 
 
 def stretches(text: str) -> Iterator[tuple[int, int]]:
@@ -167,7 +167,7 @@ def stretches(text: str) -> Iterator[tuple[int, int]]:
     for match in _SENTENCE.finditer(text):
         start, end = match.span()
         if all(map(is_safe, _WORD.findall(text, start, end))) and not any(
-            flags(word) & (GIVEN | SURNAME) for word in _INNERCAPITAL.findall(text, start, end)
+            flags(word) & (GIVEN | SURNAME) for word in _INNER_CAPITAL.findall(text, start, end)
         ):
             continue
         if held and held[1] == start and end - held[0] <= STRETCH:
@@ -316,7 +316,7 @@ def needed(text: str, label: str, *, few_capitals: bool, many_capitals: bool = F
             return 0.6
         if any(c.isdigit() for c in text):
             return 0.3 if _FEW_NUMBERS.fullmatch(text) else 0.03
-        return 0.6 if text.lower().replace(".", "") in _SHORTHAND or flags(text) & CLINICAL else 0.2
+        return 0.6 if text.lower().replace(".", "") in SHORTHAND or flags(text) & CLINICAL else 0.2
     if label == "DAY":
         if text.lower() in _VERBS_TOO:
             return 2.0
@@ -343,7 +343,12 @@ def needed(text: str, label: str, *, few_capitals: bool, many_capitals: bool = F
     if is_safe(word) or is_clinical(word.lower()):
         return 0.6 if lower else 0.3
     bits = flags(word)
-    if word.isupper() and not many_capitals and word.lower() in phrases.tokens("abbreviations"):
+    if (
+        word.isupper()
+        and not many_capitals
+        and word.lower() in phrases.tokens("abbreviations")
+        and name_share(word) < 0.6
+    ):
         return 0.8
     if word.isupper() and len(word) <= 5 and not (bits and (many_capitals or name_share(word) >= 0.9)):
         return 0.1 if many_capitals else 0.5  # LIMA, NAAT: in a note with small letters an abbreviation
@@ -352,7 +357,6 @@ def needed(text: str, label: str, *, few_capitals: bool, many_capitals: bool = F
     return 0.06 if bits & (WORD | CLINICAL) else 0.03
 
 
-_SHORTHAND = ABBREVIATIONS | phrases.tokens("abbreviations")
 _MEASURES = frozenset("min mg ml mcg kg cm mm hr hrs sec puffs tabs units yds reps tong".split())
 _FEW_NUMBERS = re.compile(r"(?=(?:\D*\d){1,7}\D*$)[\d.,]*[/.-][\d/.,-]*")  # "150/50/100", "0-1/100"
 _GENE = re.compile(r"[A-Z]{2,5}\d{1,3}[A-Z]?")

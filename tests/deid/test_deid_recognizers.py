@@ -258,6 +258,17 @@ def test_every_identifier_has_a_positive_example() -> None:
     assert {identifier for _, identifier in FOUND} == set(IDENTIFIERS)
 
 
+@pytest.mark.parametrize("name", ["ROSE", "SAM", "KIM"])
+def test_a_titled_name_that_is_an_abbreviation_too_is_a_person(full: Detector, name: str) -> None:
+    text = f"MS. {name}, AGE 40, SLEPT WELL. MOTHER: {name}."
+    assert [text[s.start : s.end] for s in full.detect([text])[0]] == [name, name]
+
+
+@pytest.mark.parametrize("text", ["Father MI at 71.", "MILD MR. LVEF 55 PERCENT.", "Mother DM2, brother CAD."])
+def test_shorthand_behind_a_relative_or_a_title_is_no_name(full: Detector, text: str) -> None:
+    assert full.detect([text])[0] == []
+
+
 def test_model_finds_names_without_any_sign(full: Detector) -> None:
     text = "After lunch Jennifer Anderson walked the corridor without help."
     (span,) = full.detect([text])[0]
