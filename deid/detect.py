@@ -18,6 +18,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator
 
 from deid.apply import read_date
+from deid.company import in_company
 from deid.extend import extended
 from deid.folding import fold, unfold
 from deid.identifiers import IDENTIFIERS, identifier_of
@@ -103,7 +104,7 @@ class Detector:
             spans.extend(known[i])
             spans = [s for s in spans if s.score >= self.params.threshold]
             kept = merge(text, outside_eponyms(text, _outside_placeholders(text, spans)))
-            longer = extended(text, kept)
+            longer = [*extended(text, kept), *in_company(text, kept)]
             merged.append(kept if longer == kept else merge(text, longer))
         if self.params.link_names:
             merged = link(plain, merged, patients)

@@ -92,15 +92,22 @@ _LIST_BEFORE = re.compile(
 )
 
 
-def _partial_numeric(match: re.Match[str]) -> bool:
+def cannot_be_date(match: re.Match[str]) -> bool:
+    """Whether what stands around "4/5" (group v) makes it a dose, a score, a strength or a count."""
     text, start, end = match.string, match.start("v"), match.end("v")
     if _UNITS.match(text, end):
-        return False
+        return True
     before = text[max(0, start - 40) : start]
     if _STRENGTH_BEFORE.search(before) and int(_SECOND.findall(match["v"])[-1]) in _SCALES:
+        return True
+    return match["v"].endswith(("/5", "/10")) and bool(_PAIN_BEFORE.search(before) or _PAIN_AFTER.match(text, end))
+
+
+def _partial_numeric(match: re.Match[str]) -> bool:
+    if cannot_be_date(match):
         return False
-    if match["v"].endswith(("/5", "/10")) and (_PAIN_BEFORE.search(before) or _PAIN_AFTER.match(text, end)):
-        return False
+    text, start, end = match.string, match.start("v"), match.end("v")
+    before = text[max(0, start - 40) : start]
     a, b = int(match["v"].split("/")[0]), int(_SECOND.findall(match["v"])[-1])
     if (others := _LIST_BEFORE.search(before)) and int(others[1]) == b and b in _SCALES:
         return False  # "reflexes 2/4, 3/4, 1/4"

@@ -393,22 +393,44 @@ _BY_LABEL = {
 
 def from_entities(text: str, entities: Iterable[Entity]) -> Iterator[Span]:
     """Spans of folded text from what our model, or one that uses OntoNotes labels, found in it."""
+    entities = list(entities)
+    sure = sum(e.probability >= 0.5 for e in entities)
     few_capitals = has_few_capitals(text)
     many_capitals = 2 * len(CAPITAL.findall(text)) > sum(map(str.isalpha, text))
     for label, start, end, probability in entities:
-        if probability < 1.0 and probability < needed(
-            text[start:end],
-            label,
-            few_capitals=few_capitals,
-            many_capitals=many_capitals,
-            opens=_OPENS.search(text, max(0, start - 3), start) is not None,
-        ):
-            continue
+        if probability < 1.0:
+            least = needed(
+                text[start:end],
+                label,
+                few_capitals=few_capitals,
+                many_capitals=many_capitals,
+                opens=_OPENS.search(text, max(0, start - 3), start) is not None,
+            )
+            if probability < among(least, label, sure):
+                continue
         if handler := _BY_LABEL.get(label):
             for span in handler(text, start, end):
                 yield span if probability == 1.0 else span._replace(score=_score(probability))
 
 
+def among(least: float, label: str, sure: int) -> float:
+    """`needed`, given how many entities of the note the model is sure of (0.5): identifiers come in company.
+
+    In notes with six or more of them, a factor of 0.3 takes the dense notes of tests/deid/gold/dev* with any identifier
+    left from 23.7% to 19.0% and the text masked beside identifiers from 3.4% to 4.1%; real reports, which hold few, are
+    touched as before. In texts with none, twice as much (of codes and days three times) touches a fifth fewer harmless
+    snippets, at the cost of half a percent of the names that stand alone.
+    """
+    if least > 1:
+        return least
+    if sure >= _CROWD:
+        return 0.3 * least
+    if not sure:
+        return max(least, min(0.6, least * (3 if label in ("CODE", "DAY") else 2)))
+    return least
+
+
+_CROWD = 6
 _OPENS = re.compile(r"(?:\A|\n|[.!?:][ ])[ ]?$")
 
 

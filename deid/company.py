@@ -1,0 +1,94 @@
+"""What the identifiers found in a note say of the rest of it: identifiers come in company.
+
+"GL" alone is an abbreviation, "11/5" alone a fraction, "tmarsh" alone a slip; beside Georgia Lyle, among other dates and
+after "T. Marsh" they are not. Each rule here needs something that was found in the same note with confidence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from deid.note import LETTER
+from deid.recognizers.codes import SHORTHAND
+from deid.recognizers.dates import cannot_be_date
+from deid.spans import Span
+
+_WORD = re.compile(rf"{LETTER}+")
+_NO_NAME = frozenset("md do rn np pa phd lpn aprn lcsw pharmd dpm dds mbbs dpt crna cnm fnp msw jr sr ii iii iv dr mr mrs ms".split())
+# Initials in capitals; before a slash, after one, in brackets, at the end of a line or before a time they sign.
+_INITIALS = re.compile(r"(?<![\w.'’&-])(?P<v>[A-Z]{2,4}|(?:[A-Z]\.[ ]?){1,3}[A-Z]\.?)(?![\w'’&-])")
+_SIGN_BEFORE = re.compile(r"(?:[(/~+]|--|\bby[ ]|\bw/[ ]?|\n[ \t]*|[.;,][ ]|[ \t]{2,}|\|[ ]?|:[ ]?)$")
+_SIGN_AFTER = re.compile(r"[ \t]*(?:\n|\Z|[)/+|]|[,;]?[ ]\d{1,2}[:/]?\d\d\b)")
+_SMALL_INITIALS = re.compile(r"(?:[ \t]{2,}|/|\n[ \t]*|~|[.][ ])(?P<v>[a-z]{2,4})(?=[ \t]*(?:\n|\Z)|[/:][a-z]{2,4}[ \t]*(?:\n|\Z))")
+# What stands for staff, not for somebody of the staff, whoever works there.
+_ROLES = frozenset("md do rn np pa rt pt ot lpn cna ma st sw cm or er ed icu pm am po iv im sc sq hs bid tid qid prn dr mr ms".split())
+_USER = re.compile(r"(?<![\w@./\\-])(?P<v>[a-z]{3,20}\d{0,5}|[a-z]{1,16}[._][a-z]{1,20}\d{0,5})(?![\w@/\\-])(?!\.\w)")
+_MONTH_DAY = re.compile(r"(?<![\w/.%+:-])(?P<v>(?P<a>1[0-2]|0?[1-9])/(?P<b>3[01]|[12]\d|0?[1-9]))(?![\w/%+])(?!\.\d)(?!-\d)")
+_MONTH = re.compile(r"(?:(?:19|20)\d\d[-/.])?(?P<a>1[0-2]|0?[1-9])[-/.]")
+
+
+def in_company(text: str, spans: Sequence[Span]) -> list[Span]:
+    """More spans of folded `text`, given its merged ones; they may overlap, so merge again."""
+    return [*_of_people(text, spans), *_of_dates(text, spans)]
+
+
+def _forms(text: str, spans: Sequence[Span]) -> tuple[set[str], set[str]]:
+    """Initials of the people named, as "gl"; and what their user names may be, as "glyle", "georgialyle", "lyleg"."""
+    initials: set[str] = set()
+    users: set[str] = set()
+    for span in spans:
+        if span.identifier not in ("NAME", "CLINICIAN"):
+            continue
+        said = text[span.start : span.end]
+        words = [w.lower() for w in _WORD.findall(said) if w.lower() not in _NO_NAME]
+        if not 2 <= len(words) <= 5:
+            continue
+        if "," in said:  # Gonzalez, Maria L
+            comma = len(_WORD.findall(said[: said.index(",")]))
+            words = words[comma:] + words[:comma]
+        letters = "".join(w[0] for w in words)
+        initials.update((letters, letters[0] + letters[-1]))
+        if len(letters) > 2:
+            initials.add(letters[:2])  # "Georgia Lyle Haas": of hyphenated and second names the first counts
+        first, last = words[0], words[-1]
+        if len(last) > 2:
+            users.update((first[0] + last, first + last, last + first[0], first + last[0], last + first))
+    return {i for i in initials if 2 <= len(i) <= 4}, users
+
+
+def _of_people(text: str, spans: Sequence[Span]) -> Iterator[Span]:
+    initials, users = _forms(text, spans)
+    if not initials:
+        return
+    for match in _INITIALS.finditer(text):
+        said = match["v"]
+        low = re.sub(r"[^A-Za-z]", "", said).lower()
+        if low not in initials or low in _ROLES:
+            continue
+        start, end = match.span("v")
+        signs = bool(_SIGN_BEFORE.search(text, max(0, start - 6), start)) + bool(_SIGN_AFTER.match(text, end))
+        if signs == 2 or (signs or "." in said) and low not in SHORTHAND:
+            yield Span(start, end, "OTHER_ID", 0.55, "company.initials")
+    for match in _SMALL_INITIALS.finditer(text):
+        if match["v"] in initials and match["v"] not in _ROLES:
+            yield Span(*match.span("v"), "OTHER_ID", 0.55, "company.initials")
+    for match in _USER.finditer(text):
+        if match["v"].rstrip("0123456789").replace(".", "").replace("_", "") in users:
+            yield Span(*match.span("v"), "USERNAME", 0.6, "company.username")
+
+
+def _of_dates(text: str, spans: Sequence[Span]) -> Iterator[Span]:
+    """Month and day with a slash where the note has other dates: more than its whole can no fraction be, and a day of a
+    month that another date names is likelier than a score.
+    """
+    dates = [span for span in spans if span.identifier == "DATE"]
+    if not dates:
+        return
+    months = {int(m["a"]) for span in dates if (m := _MONTH.match(text, span.start))}
+    for match in _MONTH_DAY.finditer(text):
+        a, b = int(match["a"]), int(match["b"])
+        if cannot_be_date(match):
+            continue
+        if (a > b and b not in (5, 10)) or (a in months and b not in (2, 4, 5, 6, 10)) or (a in months and len(dates) > 3 and b > a):
+            yield Span(*match.span("v"), "DATE", 0.55, "company.date")
