@@ -32,7 +32,10 @@ _ZIP_AFTER = re.compile(
 )
 # "Florence Grayeyes, 97, at home", "my father Wendell is 91 and": only a person is followed so.
 _AGE_AFTER = re.compile(
-    r"(?:,|[ ](?:is|was|turns|turned|just[ ]turned)|[ ]\(|[ ]aged?)[ ]?(?P<v>9\d|1[01]\d)(?=[,.;)\n]|[ ](?:and|who|with|from|lives|came|in|is|was|has|had|now|years?|y)\b)(?![.,]\d)"
+    r"(?:[ ]?[(\[]?[\"“'][^\"”'\n]{1,16}[\"”'][)\]]?)?"  # a nickname between
+    r"(?:(?:,|[ ](?:is|was|turns|turned|just[ ]turned)|[ ]\(|[ ]aged?|[ ]-)[ ]?(?P<v>9\d|1[01]\d|ninety(?:[ -](?:one|two|three|four|five|six|seven|eight|nine))?)"
+    r"(?=[,.;)\n]|[ ](?:and|who|with|from|lives|came|in|is|was|has|had|now|years?|y)\b)(?![.,]\d)"
+    r"|[ ](?P<w>9\d|1[01]\d)(?=,?[ ](?:POD|HD|LOS|s/p|c/o|w/|adm\b|[MF]\b)))"
 )
 _ORG_NEXT = re.compile(
     rf"[ ](?:(?:of|in|on|at|the|and|&|de|del|for)[ ]){{0,2}}(?P<w>{_WORD})(?![\w'])(?![ \t]*[:,]?[ \t]*\d)(?![ \t]*:)"
@@ -57,8 +60,8 @@ def extended(text: str, spans: Sequence[Span]) -> list[Span]:
             out.append(Span(*match.span("z"), "ZIP", 0.7, "extend.zip"))
         if span.identifier in ("FACILITY", "EMPLOYER") and not text[span.start : span.end].isupper():
             span = span._replace(end=_organisation(text, span.end))
-        if span.identifier == "NAME" and (match := _AGE_AFTER.match(text, span.end)):
-            out.append(Span(*match.span("v"), "AGE", 0.7, "extend.age"))
+        if span.identifier in ("NAME", "CITY") and (match := _AGE_AFTER.match(text, span.end)):
+            out.append(Span(*match.span(match.lastgroup or "v"), "AGE", 0.7, "extend.age"))
         if span.identifier in ("NAME", "CLINICIAN"):
             start, end = _left(text, span.start), _right(text, span.end)
             if (start, end) != (span.start, span.end):

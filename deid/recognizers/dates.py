@@ -34,6 +34,7 @@ _NUMBER_WORD = (
     r"|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand)"
 )
 _SPACE = r"[ \t]{1,3}"
+_SPOKEN_YEAR = rf"(?:nineteen|twenty|two[ ]thousand)(?:[ -](?:and[ ])?{_NUMBER_WORD}){{0,2}}"
 _TO = r"[ \t]{0,2}(?:-|to|through|thru|until|and|&|,)[ \t]{0,2}"
 
 
@@ -261,7 +262,7 @@ RULES = (
     ),
     Rule("month_word_day", "DATE", 0.9, _re(
         rf"\b(?P<v>(?:{_MONTH}{_SPACE}(?:the{_SPACE})?{_ORDINAL_WORD}"
-        rf"|{_ORDINAL_WORD}{_SPACE}(?:day{_SPACE})?of{_SPACE}{_MONTH})(?:,?{_SPACE}{_YEAR4})?)\b")),
+        rf"|{_ORDINAL_WORD}{_SPACE}(?:day{_SPACE})?of{_SPACE}{_MONTH})(?:,?{_SPACE}(?:{_YEAR4}|{_SPOKEN_YEAR}))?)\b")),
     # "March 2019", "Mar '19", "March of 2019"
     Rule("month_year", "DATE", 0.9, _re(
         rf"(?<![A-Za-z])(?P<v>{_MONTH}\.?(?:[ \t]{{0,2}}(?:,|of|in|-|/)?[ \t]{{0,2}})(?:{_YEAR4}|'\d\d))(?![\d])")),
@@ -282,7 +283,7 @@ RULES = (
     Rule("weds_day", "DATE", 0.85, _re(rf"\b(?P<v>weds\.?,?{_SPACE}(?:the{_SPACE})?(?:{_DAY}{_ORDINAL}|{_MM}/{_DAY}(?:/\d{{2,4}})?))(?![\w/%])"), only_if=("weds",)),
     # A weekday that is no habit ("every Monday", "Mondays", "Monday and Thursday"), whatever stands before it.
     Rule("weekday_once", "DATE", 0.55, _re(
-        r"(?<![\w/&,-])(?<!, )(?<!and )(?<!or )(?<!every )(?<!Every )(?<!each )(?<!other )(?P<v>(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b(?:[ \t](?:night|morning|afternoon|evening|eve|noon)\b)?)(?![\w/&'-])(?!,[ \t]?(?:and[ \t]|or[ \t])?(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun))(?![ \t](?:and|or|through|thru|to|-|&)[ \t])(?![ \t]fever)", 0)),
+        r"(?<![\w/&,-])(?<!, )(?<!and )(?<!or )(?<!every )(?<!Every )(?<!each )(?<!other )(?P<v>(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b(?:[ \t](?:night|morning|afternoon|evening|eve|noon)\b)?)(?![\w/&'-])(?!,[ \t]?(?:and[ \t]|or[ \t])?(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun))(?![ \t](?:and|or|through|thru|to|-|&)[ \t](?:[MTWFS][a-z]{2,6}day|\d))(?![ \t]fever)", 0)),
     Rule("weekday_capitals", "DATE", 0.55, _re(
         r"(?<![\w/&,-])(?<!AND )(?<!EVERY )(?<!, )(?P<v>(?:(?:MON|TUES|WEDNES|THURS|FRI|SATUR|SUN)DAY|MON|TUES?|THURS?|FRI)\b(?:[ ](?:NIGHT|MORNING|AM|PM|EVE)\b)?)(?![\w/&'-])(?!,?[ ]?(?:AND|&|THROUGH|THRU|TO)?[ ]?(?:MON|TUE|WED|THU|FRI|SAT|SUN))", 0)),
     Rule("month_small", "DATE", 0.6, _re(
@@ -315,6 +316,11 @@ RULES = (
     # "spring 2019", "the fall of 2020"
     Rule("season", "DATE", 0.8, _re(rf"\b(?P<v>(?:(?:early|late|mid)[ \t-])?(?:spring|summer|fall|autumn|winter)[ \t](?:of[ \t])?(?:{_YEAR4}|'\d\d))(?!\d)")),
     Rule("spaced", "DATE", 0.8, _re(rf"(?<![\d.,/-])(?<!\d[ ])(?P<v>(?:{_MM}[ ]{_DAY}|{_DAY}[ ]{_MM})[ ](?:19|20)\d\d)(?![\d./-])(?![ ]\d)")),
+    # "sn visit 11 18 26", "next visit 11 20."
+    Rule("spaced_after_word", "DATE", 0.7, _re(
+        rf"\b(?:visit|date|dob|dos|born|due|appt|seen|on|since|admitted|discharged|next|last)[ :]{{1,2}}(?P<v>{_MM}[ ]{_DAY}[ ]\d\d|{_MM}[ ](?:3[01]|[12]\d|0[1-9])(?=[ ]?(?:[.;,]|\n|$)))(?![\w/%])(?!\.\d)(?![ ]\d)")),
+    Rule("foreign_weekday", "DATE", 0.7, _re(r"\b(?:el|este|pr[oó]ximo|pasado|desde|los)[ ](?P<v>lunes|martes|mi[eé]rcoles|jueves|viernes|s[aá]bado|domingo)\b"), only_if=("lunes", "martes", "rcoles", "jueves", "viernes", "bado", "domingo")),
+    Rule("in_month_small", "DATE", 0.6, _re(r"\b(?:in|since|last|until|by)[ ](?P<v>january|february|april|june|july|august|september|october|november|december)(?=[ ][a-z])", 0)),
     # These months are no words and hardly names.
     Rule("month_name", "DATE", 0.7, _re(r"(?<![A-Za-z-])(?P<v>January|February|July|September|October|November|December)(?![A-Za-z])")),
     Rule("the_nth", "DATE", 0.6, _re(
