@@ -146,7 +146,7 @@ def _mixed(match: re.Match[str]) -> bool:
     """Not a dose, an interval of vertebrae or a time: "T1-T12", "2000MG", "BP128/83", "HR1200"."""
     value = match["v"]
     if len(value) < 6 or re.fullmatch(
-        r"G\d+P\d+|\d+[A-Z]{1,3}|(?:[A-Z]{1,3}\d{1,3}[-/]?){1,3}|[A-Z]{1,4}-?(?:19|20)?\d\d(?:/\d{2,3})?|(?:\d{1,3}/){1,2}[A-Z0-9]{1,4}",
+        r"G\d+P\d+|[GP]\d+(?:-\d){2,3}|\d+[A-Z]{1,3}|(?:[A-Z]{1,3}\d{1,3}[-/]?){1,3}|[A-Z]{1,4}-?(?:19|20)?\d\d(?:/\d{2,3})?|(?:\d{1,3}/){1,2}[A-Z0-9]{1,4}",
         value,
     ):
         return bool(re.fullmatch(r"[A-Z]\d{2,3}[A-Z]\d{2,3}[A-Z]?\d{0,3}", value)) and len(value) >= 6
@@ -179,7 +179,7 @@ RULES = (
     Rule("tags_by_side", "DEVICE", 0.8, re.compile(r"\b(?:tags?|serials?|s/n|sn)[ ]?(?:nos?\.?|numbers?|#s?)?:?[ ](?P<v>(?:L|R|left|right)[ :]{1,2}[\w-]{4,14}(?:[,;]?[ ](?:and[ ]|& )?(?:L|R|left|right)[ :]{1,2}[\w-]{4,14})?)(?![\w-])", re.IGNORECASE), check=lambda m: sum(c.isdigit() for c in m["v"]) >= 4, only_if=("tag", "serial", "s/n", "sn")),
     # "Delta 118820934-01", "Donor line 1117-0438"
     Rule("long_dashed", "OTHER_ID", 0.5, re.compile(r"(?<![\w./+-])(?P<v>\d{7,12}-\d{1,3})(?![\w/%-])(?!\.\d)")),
-    Rule("four_four", "OTHER_ID", 0.5, re.compile(r"(?<![\w./+-])(?P<v>\d{4}-\d{4})(?![\w/%-])(?!\.\d)(?![ ]?(?:mg|ml|mL|mcg|units?|k?cal|g\b|cc|h\b|hrs?))"), check=lambda m: not all(n.endswith(("0", "5")) or n[:2] in ("19", "20") or (int(n[:2]) < 24 and int(n[2:]) < 60) for n in m["v"].split("-"))),
+    Rule("four_four", "OTHER_ID", 0.5, re.compile(r"(?<![\w./+-])(?P<v>\d{4}-\d{4})(?![\w/%-])(?!\.\d)(?![ ]?(?:mg|ml|mL|mcg|units?|k?cal|g\b|cc|h\b|hrs?))"), check=lambda m: not all(n.endswith(("0", "5")) or n[:2] in ("19", "20") or (int(n[:2]) < 24 and int(n[2:]) < 60) for n in m["v"].split("-")) and not m.string[max(0, m.start() - 5) : m.start()].rstrip(" :#").endswith("NDC")),
     Rule("card_ending", "ACCOUNT", 0.8, re.compile(r"\b(?:card|account|acct|stipend)[ ](?:\w+[ ])?(?:ending|ends)(?:[ ](?:in|with))?[ ](?P<v>\d{3,6})\b", re.IGNORECASE), only_if=("ending", "ends")),
     Rule("plan_spaced", "HEALTH_PLAN", 0.8, re.compile(r"\b(?:policy|member|plan|subscriber|insurance|group|id)(?:[ ](?:no\.?|number|#|id))?[ :#]{1,3}(?P<v>[A-Z]{2,4}-[A-Z]{2,5}[ ]\d{3,6}(?:-\d{2,6})?)(?![\w-])", re.IGNORECASE)),
     Rule("mrn_ending", "MRN", 0.85, re.compile(r"\b(?:mrn|chart|record)[ ](?:number[ ])?(?:that[ ])?(?:ending|ends)(?:[ ](?:in|with))?[ ](?P<v>\d{2,6})\b", re.IGNORECASE), only_if=("ending", "ends")),
@@ -475,6 +475,10 @@ RULES = (
     Rule("bracketed_initials", "OTHER_ID", 0.6, re.compile(r"(?:RN|LPN|CNA|MD|DO|NP)[ ]\((?P<v>[A-Z]{2,3})\)")),
     # Spelled out by someone who dictates: "six six one nine four".
     Rule("spoken_digits", "OTHER_ID", 0.6, re.compile(rf"\b(?P<v>{_DIGIT_WORD}(?:[ ,-]{{1,2}}{_DIGIT_WORD}){{4,15}})\b", re.IGNORECASE)),
+    # "job number three three one eight", "record number triple seven two oh one"
+    Rule("spoken_after_word", "OTHER_ID", 0.62, re.compile(rf"\b(?:number|no|id|code|pin|extension|ending(?:[ ]in)?|last[ ]four(?:[ ]is)?)[ :,]{{1,2}}(?:is[ ])?(?P<v>(?:(?:double|triple)[ ])?{_DIGIT_WORD}(?:[ ,-]{{1,2}}(?:(?:double|triple)[ ])?{_DIGIT_WORD}){{2,15}})\b", re.IGNORECASE)),
+    Rule("protocol", "OTHER_ID", 0.75, re.compile(r"\b[Pp]rotocol[ :#]{1,2}(?:no\.?[ ]|number[ ])?(?P<v>[A-Z]{3,12}-\d{2,6}[A-Z]?)(?![\w-])"), only_if=("protocol",)),
+    Rule("crew_initials", "OTHER_ID", 0.7, re.compile(r"\b(?:[Cc]rew|CREW|[Mm]edics?|MEDICS?|EMTs?|[Cc]ounts?[ ]by|[Cc]hecked[ ]by|RNs)[ :]{1,2}(?P<v>[A-Z]{2,3}(?:[/&+][A-Z]{2,3}){1,2})(?![\w/])")),
     # A bare number of seven digits; of six where nothing says that it is counted.
     Rule(
         "six_or_seven_digits",

@@ -69,7 +69,7 @@ RULES = (
     Rule("path", "URL", 0.8, re.compile(r"(?<![\w@./-])(?P<v>[a-z0-9][a-z0-9-]{1,40}(?:\.[a-z0-9-]{2,30}){1,4}/[^\s<>\"'\])]*[\w=?&/][^\s<>\"'\]).,;]*)", re.IGNORECASE), check=lambda m: any(c.isalpha() for c in m["v"].split("/")[0].rsplit(".", 1)[-1])),
     # Digits spoken: "five five five, oh one four four", and with a star: "*77*4190"
     Rule("spoken", "PHONE", 0.8, re.compile(r"\b(?P<v>(?:(?:zero|oh|one|two|three|four|five|six|seven|eight|nine)[ ,.-]{1,3}){5,14}(?:zero|oh|one|two|three|four|five|six|seven|eight|nine))\b", re.IGNORECASE)),
-    Rule("spaced_digits", "PHONE", 0.6, re.compile(r"(?<![\w.,/-])(?<!\d[ ])(?P<v>\d(?:[ -]\d){6,11})(?![\w.,/-]?\d)"), check=lambda m: sum(map(str.isdigit, m["v"])) in (7, 10, 11)),
+    Rule("spaced_digits", "PHONE", 0.6, re.compile(r"(?<![\w.,/-])(?<!\d[ ])(?P<v>\d(?:[ -]\d){6,11})(?![\w.,/-]?\d)"), check=lambda m: sum(map(str.isdigit, m["v"])) in (7, 10, 11) and "1 2 3 4 5" not in m["v"]),
     Rule("star", "PHONE", 0.8, re.compile(r"(?<![\w*])(?P<v>[*#]\d{2,4}[*#]\d{3,6})(?![\w*])")),
     Rule(
         "domain",

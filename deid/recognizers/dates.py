@@ -84,6 +84,8 @@ _COUNT_BEFORE = re.compile(
     r"\b(?:nodes?|lymph|cores?|margins?|items?|score[ds]?|questions?|positive|involving|in|of|bp|pressure|vision|acuity|ratio|mdq|ishihara|audit|ciwa|epds|gds|slums|rbans|scared|chart|ros|segments|trs|n[0-3][a-c]?)[ \t]{0,2}[:(]?[ \t]{0,2}$",
     re.IGNORECASE,
 )
+# "MoCA 11/30", "PHQ-9: 9/27", "knee score 11/15"
+_MEASURED_BEFORE = re.compile(r"(?:[A-Za-z]*[A-Z0-9][A-Z0-9a-z-]*|[a-z]+ing|total|score|index|items|subscale|sum|result|recall|orientation)[ \t]{0,2}[:=(-]?[ \t]{0,2}$|\d[ ,;]{1,2}$")
 _STARTED = re.compile(
     r"\b(?:started|stopped|began|begun|resumed|held|changed|switched|completed|finished|received|got|had|s/p|first|second|last|prior)[ \t][A-Za-z-]{3,20}[ \t]$",
     re.IGNORECASE,
@@ -114,7 +116,7 @@ def _partial_numeric(match: re.Match[str]) -> bool:
         return False  # "reflexes 2/4, 3/4, 1/4"
     if others or _CUE_BEFORE.search(before) or _CLOCK_AFTER.match(text, end):
         return True
-    if b > 12 and b not in _SCALES and not _COUNT_BEFORE.search(before):
+    if b > 12 and not _COUNT_BEFORE.search(before) and (b not in _SCALES or not _MEASURED_BEFORE.search(before)):
         return True
     if a > 5 and b not in (5, 10) and _STARTED.search(before):
         return True
@@ -133,6 +135,8 @@ def _numeric(match: re.Match[str]) -> bool:
 def _bare_month_day(match: re.Match[str]) -> bool:
     """ "may 5" the verb: a lower-case "may" or "march" needs an ordinal, a year or a cue before it."""
     word = match["m"]
+    if match["v"] in ("SEP-1", "SEP-1:"):
+        return False  # the sepsis bundle
     if word.lower() not in ("may", "mar", "march", "dec", "sep", "sun", "sat") or word[0].isupper():
         return not _UNITS.match(match.string, match.end("v")) or (
             word[0].isupper() and word.lower() not in ("may", "mar")
@@ -209,7 +213,7 @@ RULES = (
         check=lambda m: not _UNITS.match(m.string, m.end("v"))),
     # "BCx 4/4 from 7-4; 7-6 ngtd", "F/u: Dr. Lamphier 3-5;", "OT eval 11-26."
     Rule("dashed_ends", "DATE", 0.6, _re(
-        rf"\b(?:from|starts?|starting|started|eval|f/u|due|until|thru|through|by|after|before|seen|repeat|since|on|dos|ct|mri|cxr|echo|path|(?:dr|mr|mrs|ms)\.?[ ][a-z'-]{{3,16}}|\d{{1,2}}-\d{{1,2}};)[ :]{{1,2}}(?P<v>{_MM}-{_DAY})(?=[ ]?[.;,)\n]|[ ](?:ngtd|neg|pos|show)|$)(?!\.\d)"),
+        rf"\b(?:from|starts?|starting|started|eval|f/u|due|next|cert|period|until|thru|through|by|after|before|seen|repeat|since|on|dos|ct|mri|cxr|echo|path|(?:dr|mr|mrs|ms)\.?[ ][a-z'-]{{3,16}}|\d{{1,2}}-\d{{1,2}};)[ :]{{1,2}}(?P<v>{_MM}-{_DAY})(?=[ ]?[.;,)\n]|[ ](?:ngtd|neg|pos|show)|$)(?!\.\d)"),
         check=lambda m: int(m["v"].split("-")[1]) > 0),
     Rule("month_of_labs", "DATE", 0.55, _re(r"\b(?P<v>jan|feb|apr|aug|sept|oct|nov|dec)(?=[ ](?:labs?|visit|appt|note|echo|ct|mri|clinic|draw|results?|numbers)\b)", 0)),
     # "Kt/V 1.46 (05-02)"

@@ -91,6 +91,11 @@ RULES = (
     Rule("with_capitals", "CLINICIAN", 0.62, _re(rf"\b(?:FOLLOW[ -]?UP|F/U|DISCUSSED|SPOKE|CONSULTED|REVIEWED)[ ]WITH[ ](?P<v>{UPPER}{{3,16}})(?=[ ](?:IN|FOR|ON|AT|RE|ABOUT)\b|[ ]?[.,;\n])")),
     # "Two daughters, Isla 9 and Freya 6"
     Rule("children_ages", "NAME", 0.8, _re(rf"\b(?:[Dd]aughters?|[Ss]ons?|[Cc]hildren|[Kk]ids|[Tt]wins|[Gg]randkids|[Gg]randchildren)[,:]?[ ](?P<v>{NAME_WORD})[ ]?\(?\d{{1,2}}\)?(?:,|[ ](?:and|&)[ ])")),
+    # "Daughter Allegra at bedside.", "The owner, Skip, saw it": whatever else the word means, here it names somebody
+    Rule("relative_one", "NAME", 0.75, _re(
+        rf"\b(?:[Ww]ife|[Hh]usband|[Dd]aughter|[Ss]on|[Bb]rother|[Ss]ister|[Ss]is|[Bb]ro|[Mm]om|[Dd]ad|[Aa]unt|[Uu]ncle|[Nn]iece|[Nn]ephew|[Cc]ousin|[Gg]rand(?:son|daughter|ma|pa|mother|father)|[Nn]eighbor|[Ff]riend|[Rr]oommate|[Gg]irlfriend|[Bb]oyfriend|[Cc]aregiver|[Aa]ide|[Oo]wner|[Ll]andlord|[Bb]oss)"
+        rf"(?:,[ ]|[ ](?:is[ ])?|[ ]\()(?P<v>{UPPER}[a-z]{{1,14}})(?=[,.;)]|[ ](?:at|who|is|was|and|says|said|states|reports|here|present|called|calls|confirms|brought|brings|in|from|will|has|had|helps|lives|agrees|to|on|by|w/|with)\b)(?!,?[ ]\d)"),
+        check=lambda m: bool(flags(m["v"]) & (GIVEN | GIVEN_RARE)) or m["v"].lower() in NAME_WORDS),
     # "Reach him on Verna's cell"
     Rule("whose_phone", "NAME", 0.7, _re(rf"(?<![\w'-])(?P<v>{NAME_WORD})'s[ ](?:cell|phone|mobile|landline|number|voicemail|house|car|truck|place|apartment|insurance)\b")),
     # "Husb Dub instructed"
@@ -232,10 +237,11 @@ def _with_signs(note: Note) -> Iterator[Span]:
 
 
 _BRAND_DOCTORS = re.compile(
-    r"Brown(?:'?s)?[ ](?:bottles?|nipples?|preemie|level|flow)|Scholl|Pepper\b|Bronner|Teal\b|Sears\b|Browns?[ ]bottle"
+    r"Brown(?:'?s)?[ ](?:bottles?|nipples?|preemie|level|flow)|Scholl|Pepper\b|Bronner|Google\b|Teal\b|Sears\b|Browns?[ ]bottle"
 )
 # Mitral regurgitation, multiple sclerosis, and relatives: "MILD MR. LVEF 55", "Father MI at 71".
 _NO_TITLE = re.compile(r"\b(?:MR\.?|MS\.?|[Ff]ather|[Ss]ister|FATHER|SISTER)[ ]{1,2}$")
+_SIGN_AFTER = re.compile(r"[ ](?:[+-](?!\w)|neg|pos|equiv|absent|present|sign|test)")  # "R. Hoffman neg", "O'Brien equivocal"
 _NUMBER_BEFORE = re.compile(r"(?:\d|&|\b(?:[Mm]od|[Mm]in|[Mm]ax|[Cc]at|[Gg]rade|[Tt]ype))[ ]?$")
 
 
@@ -244,11 +250,17 @@ def _no_name(rule: str, text: str, start: int, end: int) -> bool:
     word = text[start:end]
     if _shorthand(word):  # but "MS. ROSE" is a person, though ROSE is an abbreviation too
         return rule not in _TITLED_RULES or _NO_TITLE.search(text, max(0, start - 10), start) is not None
-    if rule == "clinician_title":
-        return _BRAND_DOCTORS.match(text, start) is not None
+    if rule in ("clinician_title", "clinician_role") and _BRAND_DOCTORS.match(text, start):
+        return True
+    if rule == "clinician_role":
+        return word in ("CM", "HH", "DC")  # "RN CM following": two roles
     if rule == "person_title":
         return text.startswith(("Mary Joseph nod", "Contin"), start)
-    return rule == "initials_name" and _NUMBER_BEFORE.search(text, max(0, start - 6), start) is not None
+    if rule != "initials_name":
+        return False
+    return _NUMBER_BEFORE.search(text, max(0, start - 6), start) is not None or (
+        word[0] in "RL" and _SIGN_AFTER.match(text, end) is not None
+    )
 
 
 def _with_headers(note: Note) -> Iterator[Span]:
@@ -299,8 +311,10 @@ def _by_what_they_do(note: Note) -> Iterator[Span]:
         ) and (low not in _REPORTS):
             yield Span(*match.span("v"), "NAME", 0.6, "names.as_person")
     for match in note.finditer(_APOSTROPHE):
-        if match["v"].lower().replace("'", "") not in ("oclock", "dyouville") and not _EPONYM_AFTER.match(
-            text, match.end("v")
+        if (
+            match["v"].lower().replace("'", "") not in ("oclock", "dyouville")
+            and not _EPONYM_AFTER.match(text, match.end("v"))
+            and not _SIGN_AFTER.match(text, match.end("v"))
         ):
             yield Span(*match.span("v"), "NAME", 0.66, "names.apostrophe")
     for match in note.finditer(_LISTED_PAIR):

@@ -1,0 +1,69 @@
+"""What the identifiers found in a note say of the rest of it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deid import company
+from deid.recognizers.ner import among
+from deid.spans import Span
+
+
+def spans_of(text: str, *found: tuple[str, str]) -> list[Span]:
+    return [
+        Span(text.index(said), text.index(said) + len(said), identifier, 0.9, "test") for said, identifier in found
+    ]
+
+
+def said(text: str, *found: tuple[str, str]) -> set[tuple[str, str]]:
+    return {(text[s.start : s.end], s.identifier) for s in company.in_company(text, spans_of(text, *found))}
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "initials"),
+    [
+        ("Georgia Lyle, MD, pediatrics (GL/ER)", "Georgia Lyle", "GL"),
+        ("Scored by Quentin Abara 6/17 (QA).", "Quentin Abara", "QA"),
+        ("Gonzalez, Maria L. seen.\nMLG 0815", "Gonzalez, Maria L", "MLG"),
+        ("augustin ngoma rrt\nplan as above  an\n", "augustin ngoma", "an"),
+        ("Dictated by Judith Osgood-Hale\n  joh/sb\n", "Judith Osgood-Hale", "joh"),
+    ],
+)
+def test_initials_that_sign_are_those_of_a_person_named_in_the_note(text: str, name: str, initials: str) -> None:
+    assert (initials, "OTHER_ID") in said(text, (name, "NAME"))
+
+
+@pytest.mark.parametrize("text", ["Peter Tran walked with (PT).", "Robert Nash, seen by RN.", "Mary Drake: MD 0900"])
+def test_letters_of_a_role_stay_whoever_has_them_for_initials(text: str) -> None:
+    name = " ".join(text.split()[:2]).strip(",:")
+    assert said(text, (name, "NAME")) == set()
+
+
+def test_initials_of_nobody_named_are_not_looked_for() -> None:
+    assert said("Follow up (GL) 0815", ("Follow up", "DATE")) == set()
+
+
+@pytest.mark.parametrize("user", ["glyle", "lyleg", "georgia.lyle", "georgia_lyle", "glyle2"])
+def test_user_names_made_of_a_person_s_name_are_found(user: str) -> None:
+    text = f"Georgia Lyle saw him.\nentered {user} today"
+    assert (user, "USERNAME") in said(text, ("Georgia Lyle", "CLINICIAN"))
+
+
+def test_more_than_its_whole_is_a_date_where_there_are_others() -> None:
+    text = "Seen 10/29/2024, cycle 1 11/5, pain 4/5, strength 3/5, film 8/2 mg"
+    assert said(text, ("10/29/2024", "DATE")) == {("11/5", "DATE")}
+
+
+def test_a_day_of_a_month_that_another_date_names_is_a_date() -> None:
+    assert said("Seen 10/29/2024, culture 10/30 neg", ("10/29/2024", "DATE")) == {("10/30", "DATE")}
+    assert said("Seen 3/29/2024, culture 10/30 neg", ("3/29/2024", "DATE")) == set()
+
+
+def test_without_any_date_a_fraction_stays_one() -> None:
+    assert said("cycle 1 11/5, Maria", ("Maria", "NAME")) == set()
+
+
+@given(st.floats(0.01, 1.0), st.sampled_from(["NAME", "CODE", "DAY", "CITY"]), st.integers(0, 40))
+def test_company_only_ever_makes_the_model_easier_to_believe(least: float, label: str, sure: int) -> None:
+    assert among(least, label, sure + 1) <= among(least, label, sure)
+    assert among(2.0, label, sure) == 2.0
