@@ -15,16 +15,24 @@ from deid.recognizers.dates import cannot_be_date
 from deid.spans import Span
 
 _WORD = re.compile(rf"{LETTER}+")
-_NO_NAME = frozenset("md do rn np pa phd lpn aprn lcsw pharmd dpm dds mbbs dpt crna cnm fnp msw jr sr ii iii iv dr mr mrs ms".split())
+_NO_NAME = frozenset(
+    "md do rn np pa phd lpn aprn lcsw pharmd dpm dds mbbs dpt crna cnm fnp msw jr sr ii iii iv dr mr mrs ms".split()
+)
 # Initials in capitals; before a slash, after one, in brackets, at the end of a line or before a time they sign.
 _INITIALS = re.compile(r"(?<![\w.'’&-])(?P<v>[A-Z]{2,4}|(?:[A-Z]\.[ ]?){1,3}[A-Z]\.?)(?![\w'’&-])")
 _SIGN_BEFORE = re.compile(r"(?:[(/~+]|--|\bby[ ]|\bw/[ ]?|\n[ \t]*|[.;,][ ]|[ \t]{2,}|\|[ ]?|:[ ]?)$")
 _SIGN_AFTER = re.compile(r"[ \t]*(?:\n|\Z|[)/+|]|[,;]?[ ]\d{1,2}[:/]?\d\d\b)")
-_SMALL_INITIALS = re.compile(r"(?:[ \t]{2,}|/|\n[ \t]*|~|[.][ ])(?P<v>[a-z]{2,4})(?=[ \t]*(?:\n|\Z)|[/:][a-z]{2,4}[ \t]*(?:\n|\Z))")
+_SMALL_INITIALS = re.compile(
+    r"(?:[ \t]{2,}|/|\n[ \t]*|~|[.][ ])(?P<v>[a-z]{2,4})(?=[ \t]*(?:\n|\Z)|[/:][a-z]{2,4}[ \t]*(?:\n|\Z))"
+)
 # What stands for staff, not for somebody of the staff, whoever works there.
-_ROLES = frozenset("md do rn np pa rt pt ot lpn cna ma st sw cm or er ed icu pm am po iv im sc sq hs bid tid qid prn dr mr ms".split())
+_ROLES = frozenset(
+    "md do rn np pa rt pt ot lpn cna ma st sw cm or er ed icu pm am po iv im sc sq hs bid tid qid prn dr mr ms".split()
+)
 _USER = re.compile(r"(?<![\w@./\\-])(?P<v>[a-z]{3,20}\d{0,5}|[a-z]{1,16}[._][a-z]{1,20}\d{0,5})(?![\w@/\\-])(?!\.\w)")
-_MONTH_DAY = re.compile(r"(?<![\w/.%+:-])(?P<v>(?P<a>1[0-2]|0?[1-9])/(?P<b>3[01]|[12]\d|0?[1-9]))(?![\w/%+])(?!\.\d)(?!-\d)")
+_MONTH_DAY = re.compile(
+    r"(?<![\w/.%+:-])(?P<v>(?P<a>1[0-2]|0?[1-9])/(?P<b>3[01]|[12]\d|0?[1-9]))(?![\w/%+])(?!\.\d)(?!-\d)"
+)
 _MONTH = re.compile(r"(?:(?:19|20)\d\d[-/.])?(?P<a>1[0-2]|0?[1-9])[-/.]")
 
 
@@ -68,7 +76,7 @@ def _of_people(text: str, spans: Sequence[Span]) -> Iterator[Span]:
             continue
         start, end = match.span("v")
         signs = bool(_SIGN_BEFORE.search(text, max(0, start - 6), start)) + bool(_SIGN_AFTER.match(text, end))
-        if signs == 2 or (signs or "." in said) and low not in SHORTHAND:
+        if signs == 2 or ((signs or "." in said) and low not in SHORTHAND):
             yield Span(start, end, "OTHER_ID", 0.55, "company.initials")
     for match in _SMALL_INITIALS.finditer(text):
         if match["v"] in initials and match["v"] not in _ROLES:

@@ -61,7 +61,7 @@ _STRENGTH_BEFORE = re.compile(
 _CUE_BEFORE = re.compile(
     r"(?:\b(?:on|since|from|until|till|by|dated?|date of|as of|before|after|starting|started|began|beginning|through"
     r"|thru|due|between|admitted|admit(?:ted)?|adm|discharged?|d/c(?:'?e?d)?|dc|seen|visit|last|lmp|dob|born|expires?|exp"
-    r"|effective|ending|prior to|around|circa|early|late|mid|surgery|labs?|echo|ct|mri|cxr|ekg|ecg|x-?ray|note|of|returns?"
+    r"|effective|ending|prior to|around|circa|early|late|mid|surgery|labs?|echo|ct|mri|cxr|ekg|ecg|x-?ray|scan|pet|note|of|returns?"
     r"|culture[sd]?|drawn|collected|received|signed|edited|updated|reviewed|scheduled|appt|appointment|follow-?up|f/u"
     r"|mon|tue|tues|wed|thu|thur|thurs|fri|sat|sun|(?:mon|tues|wednes|thurs|fri|satur|sun)day|pod ?#? ?\d|hd ?#? ?\d"
     r"|dos|doa|dod|lnmp|edc|edd|diary|again|fitted|fit|casted|needlestick|injury|accident|mvc|fall|exposure|dd|dt|td|this|next|placed|removed|inserted|completed|filled|refilled|given|done|performed|taken|out|rhogam|vaccine|flu|tdap|shot|booster|changed|level|stopped|ended|ends|off|delivered|(?:last|to)night|morning|today|yesterday|rtc|recheck|repeat|corrected|amended|addended|confirmed|dose|(?:moved|rescheduled|postponed|changed|pushed|delayed|extended) to)"
@@ -85,7 +85,9 @@ _COUNT_BEFORE = re.compile(
     re.IGNORECASE,
 )
 # "MoCA 11/30", "PHQ-9: 9/27", "knee score 11/15"
-_MEASURED_BEFORE = re.compile(r"(?:[A-Za-z]*[A-Z0-9][A-Z0-9a-z-]*|[a-z]+ing|total|score|index|items|subscale|sum|result|recall|orientation)[ \t]{0,2}[:=(-]?[ \t]{0,2}$|\d[ ,;]{1,2}$")
+_MEASURED_BEFORE = re.compile(
+    r"(?:[A-Za-z]*[A-Z0-9][A-Z0-9a-z-]*|[a-z]+ing|total|score|index|items|subscale|sum|result|recall|orientation)[ \t]{0,2}[:=(-]?[ \t]{0,2}$|\d[ ,;]{1,2}$"
+)
 _STARTED = re.compile(
     r"\b(?:started|stopped|began|begun|resumed|held|changed|switched|completed|finished|received|got|had|s/p|first|second|last|prior)[ \t][A-Za-z-]{3,20}[ \t]$",
     re.IGNORECASE,
@@ -287,7 +289,7 @@ RULES = (
     Rule("weds_day", "DATE", 0.85, _re(rf"\b(?P<v>weds\.?,?{_SPACE}(?:the{_SPACE})?(?:{_DAY}{_ORDINAL}|{_MM}/{_DAY}(?:/\d{{2,4}})?))(?![\w/%])"), only_if=("weds",)),
     # A weekday that is no habit ("every Monday", "Mondays", "Monday and Thursday"), whatever stands before it.
     Rule("weekday_once", "DATE", 0.55, _re(
-        r"(?<![\w/&,-])(?<!, )(?<!and )(?<!or )(?<!every )(?<!Every )(?<!each )(?<!other )(?P<v>(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b(?:[ \t](?:night|morning|afternoon|evening|eve|noon)\b)?)(?![\w/&'-])(?!,[ \t]?(?:and[ \t]|or[ \t])?(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun))(?![ \t](?:and|or|through|thru|to|-|&)[ \t](?:[MTWFS][a-z]{2,6}day|\d))(?![ \t]fever)", 0)),
+        r"(?<![\w/&,-])(?<!, )(?<!and )(?<!or )(?<!every )(?<!Every )(?<!each )(?<!other )(?P<v>(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b(?:[ \t](?:night|morning|afternoon|evening|eve|noon)\b)?)(?![\w/&'-])(?!,[ \t]?(?:and[ \t]|or[ \t])?(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun))(?![ \t](?:and|or|through|thru|to|-|&)[ \t](?:[MTWFS][a-z]{2,6}day|\d))(?![ \t](?:fever|disease))", 0)),
     Rule("weekday_capitals", "DATE", 0.55, _re(
         r"(?<![\w/&,-])(?<!AND )(?<!EVERY )(?<!, )(?P<v>(?:(?:MON|TUES|WEDNES|THURS|FRI|SATUR|SUN)DAY|MON|TUES?|THURS?|FRI)\b(?:[ ](?:NIGHT|MORNING|AM|PM|EVE)\b)?)(?![\w/&'-])(?!,?[ ]?(?:AND|&|THROUGH|THRU|TO)?[ ]?(?:MON|TUE|WED|THU|FRI|SAT|SUN))", 0)),
     Rule("month_small", "DATE", 0.6, _re(

@@ -96,6 +96,10 @@ RULES = (
         rf"\b(?:[Ww]ife|[Hh]usband|[Dd]aughter|[Ss]on|[Bb]rother|[Ss]ister|[Ss]is|[Bb]ro|[Mm]om|[Dd]ad|[Aa]unt|[Uu]ncle|[Nn]iece|[Nn]ephew|[Cc]ousin|[Gg]rand(?:son|daughter|ma|pa|mother|father)|[Nn]eighbor|[Ff]riend|[Rr]oommate|[Gg]irlfriend|[Bb]oyfriend|[Cc]aregiver|[Aa]ide|[Oo]wner|[Ll]andlord|[Bb]oss)"
         rf"(?:,[ ]|[ ](?:is[ ])?|[ ]\()(?P<v>{UPPER}[a-z]{{1,14}})(?=[,.;)]|[ ](?:at|who|is|was|and|says|said|states|reports|here|present|called|calls|confirms|brought|brings|in|from|will|has|had|helps|lives|agrees|to|on|by|w/|with)\b)(?!,?[ ]\d)"),
         check=lambda m: bool(flags(m["v"]) & (GIVEN | GIVEN_RARE)) or m["v"].lower() in NAME_WORDS),
+    # "nurse patience says he": in small letters a name by what the nurse does
+    Rule("nurse_small", "CLINICIAN", 0.65, _re(r"\b(?:nurse|aide|tech|rn|cna)[ ](?P<v>[a-z]{3,14})(?=[ ](?:says|said|called|gave|reports|told|helped|came|took|noted)\b)"),
+        check=lambda m: bool(flags(m["v"]) & GIVEN)),
+    Rule("name_given", "NAME", 0.7, _re(rf"\b(?:[Nn]ame[ ]given[ ]as|NAME[ ]GIVEN[ ]AS|[Aa]lias|ALIAS|[Ss]treet[ ]name|a\.?k\.?a\.?|AKA(?=[ ][\"“]|:))[ :]{{1,3}}[\"“]?(?P<v>{_PREFIX_NAME})")),
     # "Reach him on Verna's cell"
     Rule("whose_phone", "NAME", 0.7, _re(rf"(?<![\w'-])(?P<v>{NAME_WORD})'s[ ](?:cell|phone|mobile|landline|number|voicemail|house|car|truck|place|apartment|insurance)\b")),
     # "Husb Dub instructed"
@@ -241,7 +245,9 @@ _BRAND_DOCTORS = re.compile(
 )
 # Mitral regurgitation, multiple sclerosis, and relatives: "MILD MR. LVEF 55", "Father MI at 71".
 _NO_TITLE = re.compile(r"\b(?:MR\.?|MS\.?|[Ff]ather|[Ss]ister|FATHER|SISTER)[ ]{1,2}$")
-_SIGN_AFTER = re.compile(r"[ ](?:[+-](?!\w)|neg|pos|equiv|absent|present|sign|test)")  # "R. Hoffman neg", "O'Brien equivocal"
+_SIGN_AFTER = re.compile(
+    r"[ ](?:[+-](?!\w)|neg|pos|equiv|absent|present|sign|test)"
+)  # "R. Hoffman neg", "O'Brien equivocal"
 _NUMBER_BEFORE = re.compile(r"(?:\d|&|\b(?:[Mm]od|[Mm]in|[Mm]ax|[Cc]at|[Gg]rade|[Tt]ype))[ ]?$")
 
 
@@ -254,8 +260,12 @@ def _no_name(rule: str, text: str, start: int, end: int) -> bool:
         return True
     if rule == "clinician_role":
         return word in ("CM", "HH", "DC")  # "RN CM following": two roles
+    if rule in ("person_title", "relative_header", "relative") and text.startswith(
+        ("Mary Joseph nod", "Mary Joseph's nod"), start
+    ):
+        return True
     if rule == "person_title":
-        return text.startswith(("Mary Joseph nod", "Contin"), start)
+        return text.startswith("Contin", start) or (word.isupper() and text[max(0, start - 3) : start].lower() == "lt ")
     if rule != "initials_name":
         return False
     return _NUMBER_BEFORE.search(text, max(0, start - 6), start) is not None or (

@@ -10,9 +10,7 @@ from deid.spans import Span
 
 
 def spans_of(text: str, *found: tuple[str, str]) -> list[Span]:
-    return [
-        Span(text.index(said), text.index(said) + len(said), identifier, 0.9, "test") for said, identifier in found
-    ]
+    return [Span(text.index(said), text.index(said) + len(said), identifier, 0.9, "test") for said, identifier in found]
 
 
 def said(text: str, *found: tuple[str, str]) -> set[tuple[str, str]]:
