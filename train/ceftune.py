@@ -1,10 +1,9 @@
 """CEFTune (2311.15876): what the model makes of a document under NEFTune's noise stays what it makes of it without.
 
-The paper adds a regularisation to NEFTune's loss: the model answers the clean and the noisy input, a pretrained sentence
-encoder turns both answers into features, and the loss is the distance of the noisy ones from the clean ones, through
-which no gradient flows. Taken here instead of the encoder: the model's own last hidden state, averaged over the positions
-that predict the document's loss tokens (the answer, without prompt and padding). No further model is needed, and the
-gradient reaches the weights without a detour over sampled words. The distance is 1 - cosine, as between sentence vectors.
+The paper regularises NEFTune's loss by the distance between a sentence encoder's features of the clean and of the noisy
+prediction. Taken here instead of the encoder: the model's own last hidden state, averaged over the positions that predict
+the document's loss tokens (the answer, without prompt and padding). No further model is needed, and the gradient reaches
+the weights without a detour over sampled words. No gradient flows through the clean side. The distance is 1 - cosine.
 
 The clean pass is a second call of the decoder with the same inputs inside the first one's forward hook: no gradient, no
 head, no noise, the same dropout masks. The random stream goes on as if it had not been.

@@ -120,7 +120,8 @@ class InstructionTuning(Optimisation):
     alone in its row, padded or packed."""
     ceftune_weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     """CEFTune (2311.15876): weight of the distance between what the model makes of a conversation with NEFTune's noise and
-    without, beside the loss in nats; 0 is off. A second forward pass without gradients, about a third more time."""
+    without, beside the loss in nats; 0 is off. The distance is small (6e-5 at alpha 5): see docs/training.md. A second
+    forward pass without gradients, up to a third more time."""
     chat_template: str | None = None
     """Jinja file for a base model that has no chat template, or one without generation markers."""
 
