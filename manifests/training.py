@@ -41,7 +41,7 @@ class Recipe(Record):
 class Step(Record):
     step: int
     loss: float
-    """Mean over the loss tokens of the step, in nats; with NEFTune's noise on where it is used."""
+    """Mean over the loss tokens of the step, in nats; with NEFTune's noise and CEFTune's term where they are used."""
     learning_rate: float
 
 
@@ -103,6 +103,9 @@ class Run(Record):
     neftune: dict[str, float] | None = None
     """`alpha` asked for, `effective_alpha` measured on the noise drawn, `stock_alpha` that a scale by the row's length
     would have amounted to; null without noise."""
+    ceftune: dict[str, float] | None = None
+    """`weight` of the term, and `mean_distance` between clean and noisy features over the steps, before the weight, of the
+    main process; null without it."""
     checkpoints: list[Saved]
     sessions: list[Session]
     device: str

@@ -2,9 +2,6 @@
 
 An adapter folder is worthless without its base, so it says in its training manifest which one it belongs to, by digest,
 and `load` and `merge` refuse any other. PEFT's own type "CPT" is Context-aware Prompt Tuning, not continued pretraining.
-
-CEFTune (2311.15876) is not here: its loss compares embeddings of a noisy and a clean forward pass, and SFTTrainer's
-hooks (`compute_loss_func`, callbacks) see the outputs of one pass only; a second one needs a trainer of our own.
 """
 
 from __future__ import annotations
@@ -36,6 +33,12 @@ def refuse(part: Optimisation, stage: str, machine: hardware.Hardware, *, packed
             f"{adapter.kind} cannot be packed",
             "one prompt would be put before a whole row of documents, not before each",
             f"--set {key}.kind=lora; in instruction tuning --set sft.packing=false will do",
+        ),
+        (
+            adapter.kind in PROMPTS and bool(getattr(part, "ceftune_weight", 0)),
+            f"{adapter.kind} cannot be trained with CEFTune",
+            "the prompt enters as embeddings or as a cache, so there is no second pass of the same words without noise",
+            f"--set sft.ceftune_weight=0, or {key}.kind=lora",
         ),
         (
             adapter.kind == "prefix_tuning" and machine.checkpointing,

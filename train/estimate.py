@@ -257,8 +257,10 @@ def of_stage(
         head=min(row, _TILE[0]) * min(vocabulary, _TILE[1]) * 4 * 3 + (vocabulary * width * 4 if kind == "full" else 0),
         overhead=_OVERHEAD[device.kind],
     )
-    # Forward 2, backward through activations 2, through weights 2 where they are trained, forward again if checkpointed.
-    per_token = 4 * active + 2 * (min(trained, active)) + (2 * active if checkpointing else 0)
+    # Forward 2, backward through activations 2, through weights 2 where they are trained, forward again if checkpointed,
+    # and once more for CEFTune: that pass keeps nothing for the backward one, so it needs time but no memory.
+    again = checkpointing + bool(getattr(part, "ceftune_weight", 0))
+    per_token = 4 * active + 2 * (min(trained, active)) + 2 * active * again
     rate = device.flops * device.reached * processes / per_token
     tokens = _tokens(part, corpus_tokens)
     at_once = part.max_length * part.batch_size * part.gradient_accumulation

@@ -23,6 +23,7 @@ _KEPT = {
     "grad_norm": "grad_norm",
     "learning_rate": "learning_rate",
     "neftune_alpha": "neftune_alpha",
+    "ceftune_distance": "ceftune_distance",
     "train_runtime": "seconds",
     "train_tokens_per_second": "tokens_per_second",
     "eval_clinical_loss": "eval_clinical_loss",

@@ -21,25 +21,21 @@ import torch
 from transformers import TrainerCallback
 
 
-def document_lengths(
+def document_numbers(
     shape: torch.Size | tuple[int, int],
     *,
-    attention_mask: torch.Tensor | None = None,
     position_ids: torch.Tensor | None = None,
     cu_seq_lens: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Length of the document each token of a batch belongs to, 0 on padding.
+    """Number of the document each token of a batch belongs to, from 0 in their order; int64 (rows, tokens).
 
     `shape` is (rows, tokens). A document begins with each row, where `position_ids` (rows, tokens) do not go on by
-    one, and at each of `cu_seq_lens` of a single flattened row. `attention_mask` (rows, tokens) is 0 on padding.
-    Returns int64 (rows, tokens). Raises ValueError for a mask or positions of another shape.
+    one, and at each of `cu_seq_lens` of a single flattened row. Raises ValueError for positions of another shape.
     """
-    given = [t for t in (attention_mask, position_ids, cu_seq_lens) if t is not None]
-    device = given[0].device if given else torch.device("cpu")
-    for name, tensor in (("attention_mask", attention_mask), ("position_ids", position_ids)):
-        if tensor is not None and tuple(tensor.shape) != tuple(shape):
-            raise ValueError(f"{name} has shape {tuple(tensor.shape)}, the embeddings have {tuple(shape)}")
-    begins = torch.zeros(tuple(shape), dtype=torch.bool, device=device)
+    given = [t for t in (position_ids, cu_seq_lens) if t is not None]
+    if position_ids is not None and tuple(position_ids.shape) != tuple(shape):
+        raise ValueError(f"position_ids has shape {tuple(position_ids.shape)}, the embeddings have {tuple(shape)}")
+    begins = torch.zeros(tuple(shape), dtype=torch.bool, device=given[0].device if given else None)
     begins[:, 0] = True
     if position_ids is not None:
         begins[:, 1:] |= position_ids.diff(dim=1) != 1
@@ -47,10 +43,30 @@ def document_lengths(
         if shape[0] != 1:
             raise ValueError(f"cu_seq_lens describes one flattened row, the batch has {shape[0]}")
         begins[0, cu_seq_lens[:-1].long()] = True
-    real = torch.ones_like(begins) if attention_mask is None else attention_mask != 0
-    document = begins.flatten().cumsum(0) - 1
-    lengths = torch.zeros_like(document).scatter_add_(0, document, real.flatten().long())
-    return lengths[document].view(begins.shape) * real
+    return (begins.flatten().cumsum(0) - 1).view(begins.shape)
+
+
+def document_lengths(
+    shape: torch.Size | tuple[int, int],
+    *,
+    attention_mask: torch.Tensor | None = None,
+    position_ids: torch.Tensor | None = None,
+    cu_seq_lens: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Length of the document each token of a batch belongs to (see `document_numbers`), 0 on padding.
+
+    `attention_mask` (rows, tokens) is 0 on padding. Returns int64 (rows, tokens). Raises ValueError for a mask or
+    positions of another shape.
+    """
+    if attention_mask is not None and tuple(attention_mask.shape) != tuple(shape):
+        raise ValueError(f"attention_mask has shape {tuple(attention_mask.shape)}, the embeddings have {tuple(shape)}")
+    document = document_numbers(shape, position_ids=position_ids, cu_seq_lens=cu_seq_lens)
+    real = torch.ones_like(document, dtype=torch.bool)
+    if attention_mask is not None:
+        real, document = attention_mask != 0, document.to(attention_mask.device)
+    lengths = torch.zeros(document.numel(), dtype=torch.int64, device=document.device)
+    lengths.scatter_add_(0, document.flatten(), real.flatten().long())
+    return lengths[document] * real
 
 
 def uniform_noise(

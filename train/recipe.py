@@ -118,8 +118,20 @@ class InstructionTuning(Optimisation):
     neftune_noise_alpha: Annotated[float, Field(ge=0)] = 5.0
     """NEFTune's alpha (2310.05914): 5, 10, 15 in the paper; 0 is off. Scaled by each conversation's own length,
     alone in its row, padded or packed."""
+    ceftune_weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """CEFTune (2311.15876): weight of the distance between what the model makes of a conversation with NEFTune's noise and
+    without, beside the loss in nats; 0 is off. The distance is small (6e-5 at alpha 5): see docs/training.md. A second
+    forward pass without gradients, up to a third more time."""
     chat_template: str | None = None
     """Jinja file for a base model that has no chat template, or one without generation markers."""
+
+    @model_validator(mode="after")
+    def _consistency_needs_noise(self) -> InstructionTuning:
+        if self.ceftune_weight and not self.neftune_noise_alpha:
+            raise ValueError(
+                "ceftune_weight compares with and without noise: give neftune_noise_alpha, or leave it out"
+            )
+        return self
 
 
 class Checkpoints(Part):

@@ -172,6 +172,7 @@ def train_sft(
         recipe.checkpoints,
         by_record,
         neftune_alpha=part.neftune_noise_alpha,
+        ceftune_weight=part.ceftune_weight,
         eval_sets=sets,
         optimizer=adapters.optimizer(model, part),
         forget=recipe.evaluate.forgetting,

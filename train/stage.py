@@ -51,8 +51,8 @@ from train.recipe import TrainRecipe, load_recipe
 Stage = Literal["cpt", "sft"]
 
 _CODE = (
-    "adapters", "bound_corpus", "chat", "checkpoints", "cpt", "forgetting", "hardware", "ledger", "measure", "mixture", "neftune",
-    "packing", "processes", "session", "sft", "stage", "trainer",
+    "adapters", "bound_corpus", "ceftune", "chat", "checkpoints", "cpt", "forgetting", "hardware", "ledger", "measure",
+    "mixture", "neftune", "packing", "processes", "session", "sft", "stage", "trainer",
 )  # fmt: skip
 """Modules whose change can change weights or figures; the rest only moves or shows them."""
 _PACKAGES = ("accelerate", "peft", "tokenizers", "torch", "transformers", "trl")

@@ -114,6 +114,7 @@ def train(
     documents: divergence.Documents,
     *,
     neftune_alpha: float = 0.0,
+    ceftune_weight: float = 0.0,
     eval_sets: dict[str, Any] | None = None,
     optimizer: Any = None,
     forget: Forgetting | None = None,
@@ -127,18 +128,20 @@ def train(
     from trl import SFTTrainer
 
     from train import ledger, packing
+    from train.ceftune import CEFTuneCallback
     from train.neftune import NEFTuneCallback
 
     if args.packing and next(model.parameters()).device.type != "meta":
         packing.check_isolation(model)
     bar, noise, counted = progress.callback(stage), NEFTuneCallback(neftune_alpha, args.seed), ledger.TokenLedger()
-    guard = forgetting.callback(stage, forget)
+    consistency, guard = CEFTuneCallback(ceftune_weight, noise), forgetting.callback(stage, forget)
+    noisy = [noise, *([consistency] if ceftune_weight else [])] if neftune_alpha else []
 
     def make(callbacks: list[Any]) -> Any:
         trainer = SFTTrainer(
             model=model, args=args, train_dataset=rows, eval_dataset=eval_sets, processing_class=tokenizer,
             optimizers=(optimizer, None), callbacks=[
-                counted, *([noise] if neftune_alpha else []), bar, metrics.callback(), guard, *callbacks
+                counted, *noisy, bar, metrics.callback(), guard, *callbacks
             ],
         )  # fmt: skip
         trainer.remove_callback(PrinterCallback)
@@ -149,6 +152,7 @@ def train(
     finally:
         bar.close()
         noise.remove()
+        consistency.remove()
         counted.close()
     per_row = packing.row_counts(rows)
     shape = {
@@ -165,6 +169,7 @@ def train(
         "loss_tokens_seen": ledger.expected(per_row, (0, steps_done), **shape)[1],
         "stopped": forgetting.verdict(log, forget),
         "neftune": neftune_figures(log, neftune_alpha),
+        "ceftune": ceftune_figures(log, ceftune_weight),
         "losses": [
             {"step": line["step"], "loss": line["loss"], "learning_rate": line["learning_rate"]}
             for line in log
@@ -190,3 +195,9 @@ def neftune_figures(log: list[dict[str, Any]], alpha: float) -> dict[str, float]
         "effective_alpha": round(sum(line["neftune_alpha"] for line in lines) / len(lines), 4),
         "stock_alpha": round(sum(line["neftune_stock_alpha"] for line in lines) / len(lines), 4),
     }
+
+
+def ceftune_figures(log: list[dict[str, Any]], weight: float) -> dict[str, float] | None:
+    """Weight asked for and the mean distance over the steps, before the weight; None if off."""
+    each = [line["ceftune_distance"] for line in log if "ceftune_distance" in line]
+    return {"weight": weight, "mean_distance": sum(each) / len(each)} if each else None

@@ -42,7 +42,8 @@ def test_two_processes_train_what_one_trains(workspace: Path, recipe: dict[str, 
     """torchrun, which is also what `accelerate launch` starts on GPUs; on CPUs alone that wants MPI."""
     recipe["cpt"] |= {"gradient_accumulation": 2, "learning_rate": 1e-3}
     recipe["sft"] |= {
-        "gradient_accumulation": 2, "packing": True, "neftune_noise_alpha": 15, "max_examples": 12, "learning_rate": 1e-3,
+        "gradient_accumulation": 2, "packing": True, "neftune_noise_alpha": 15, "ceftune_weight": 0.1, "max_examples": 12,
+        "learning_rate": 1e-3,
     }  # fmt: skip
     train.run_cpt(recipe, workspace, {})
     train.run_sft(recipe, workspace, {})
