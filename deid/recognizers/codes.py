@@ -311,7 +311,7 @@ RULES = (
         only_if=(" by", " as"),
     ),
     # "I LOG IN WITH rdelacroix58", "login of intern present: cmoyer_int"
-    Rule("login", "USERNAME", 0.85, re.compile(r"(?i:\blog(?:ged|ging)?[ -]?(?:in|on)(?:[ ](?:as|with|name|id|is|under|of[ ][a-z ]{3,24}))?[ :]{1,3}[\"“']?)(?P<v>[a-z]{1,16}[._]?[a-z]{2,16}\d{1,5}|[a-z]{2,16}[._][a-z0-9]{2,16})(?![\w@.])"), only_if=("log",)),
+    Rule("login", "USERNAME", 0.85, re.compile(r"(?i:\blog(?:ged|ging)?[ -]?(?:in|on)(?:[ ](?:as|with|name|id|is|under|of[ ][a-z ]{3,24}))?[ :]{1,3}[\"“']?)(?P<v>[a-z]{1,16}[._]?[a-z]{2,16}\d{1,5}|[a-z]{2,16}[._][a-z0-9]{2,16})(?![\w@]|\.\w)"), only_if=("log",)),
     # "MTO_face_v3.mp4": a recording is of somebody
     Rule("recording", "BIOMETRIC", 0.7, re.compile(r"(?<![\w./])(?P<v>[A-Za-z0-9][\w-]{2,40}\.(?:mp4|mov|avi|wav|mp3|m4a|jpe?g|png|heic|dcm))(?!\w)", re.IGNORECASE)),
     Rule("windows_account", "USERNAME", 0.8, re.compile(r"(?<![\w\\])(?P<v>[A-Z][A-Z0-9]{1,14}\\[a-z][\w.-]{2,24})"), only_if=("\\",)),

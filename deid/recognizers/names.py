@@ -65,6 +65,7 @@ _RELATIVE = (
     r"(?:wife|husband|spouse|partner|daughter|son|mother|father|mom|dad|mum|parents?|brother|sister|sibling|aunt|uncle|cousin|niece|nephew|grandson|granddaughter|grandmother|grandfather|grandma|grandpa|grandchild|grandchildren"
     r"|(?:daughter|son|mother|father|sister|brother)-in-law|step(?:son|daughter|mother|father|brother|sister)|friend|girlfriend|boyfriend|fianc[eé]e?|neighbor|neighbour|roommate|caregiver|caretaker|guardian|children|kids|sons|daughters|sisters|brothers|twins?|baby|infant|aide|landlord|boss|coworker|teacher|godmother|godfather|ex-wife|ex-husband|widow|widower|surrogate|proxy)"
 )
+_KIDS_BEFORE = re.compile(r"\b(?:[Kk]ids|[Cc]hildren|[Ss]ons|[Dd]aughters|[Ss]iblings|[Gg]randkids)\b[ ]?[:(-][^.\n]{0,50}$")
 _BREAK = r"[ \t]{0,2}(?:\n[ \t]{0,4})?"
 
 
@@ -96,6 +97,11 @@ RULES = (
         rf"\b(?:[Ww]ife|[Hh]usband|[Dd]aughter|[Ss]on|[Bb]rother|[Ss]ister|[Ss]is|[Bb]ro|[Mm]om|[Dd]ad|[Aa]unt|[Uu]ncle|[Nn]iece|[Nn]ephew|[Cc]ousin|[Gg]rand(?:son|daughter|ma|pa|mother|father)|[Nn]eighbor|[Ff]riend|[Rr]oommate|[Gg]irlfriend|[Bb]oyfriend|[Cc]aregiver|[Aa]ide|[Oo]wner|[Ll]andlord|[Bb]oss)"
         rf"(?:,[ ]|[ ](?:is[ ])?|[ ]\()(?P<v>{UPPER}[a-z]{{1,14}})(?=[,.;)]|[ ](?:at|who|is|was|and|says|said|states|reports|here|present|called|calls|confirms|brought|brings|in|from|will|has|had|helps|lives|agrees|to|on|by|w/|with)\b)(?!,?[ ]\d)"),
         check=lambda m: bool(flags(m["v"]) & (GIVEN | GIVEN_RARE)) or m["v"].lower() in NAME_WORDS),
+    # "Three kids: Autumn 19, Chaske 14, Winter 9"
+    Rule("kids_listed", "NAME", 0.8, _re(rf"(?<=[:(,;][ ])(?P<v>{UPPER}[a-z]{{1,14}})[ ,(]{{1,3}}\d{{1,2}}(?=[),;.]|[ ](?:and|&)[ ])"),
+        check=lambda m: bool(_KIDS_BEFORE.search(m.string[max(0, m.start() - 60) : m.start()]))),
+    # "walter t peabody that's p e a b o d y"
+    Rule("spelled", "NAME", 0.7, _re(r"(?<![\w'-])(?P<v>(?:[A-Za-z][ ]){4,14}[A-Za-z]|(?:[A-Z]-){3,14}[A-Z])(?![\w'-])"), check=lambda m: len(set(m["v"].lower())) > 4),
     # "nurse patience says he": in small letters a name by what the nurse does
     Rule("nurse_small", "CLINICIAN", 0.65, _re(r"\b(?:nurse|aide|tech|rn|cna)[ ](?P<v>[a-z]{3,14})(?=[ ](?:says|said|called|gave|reports|told|helped|came|took|noted)\b)"),
         check=lambda m: bool(flags(m["v"]) & GIVEN)),
@@ -210,17 +216,25 @@ def find(note: Note) -> Iterator[Span]:
     yield from _by_layout(note)
 
 
+# What stands around it leaves no doubt, so that no list of ordinary words is asked.
+_WHATEVER_THE_WORD = frozenset(("relative_one", "nurse_small", "name_given", "whose_phone", "kids_listed", "spelled"))
+
+
 def _with_signs(note: Note) -> Iterator[Span]:
     """Names beside a title, a credential, a relative."""
     text = note.text
     for rule in RULES:
         for match in note.finditer(rule.pattern):
+            if rule.check and not rule.check(match):
+                continue
             start, end = match.span("v")
             titled = rule.name in _TITLED_RULES
             for a, b in (
                 _split_list(text, start, end) if rule.name in ("relative", "clinicians_title") else ((start, end),)
             ):
-                if rule.name == "person_title_lower":
+                if rule.name in _WHATEVER_THE_WORD:
+                    yield Span(a, b, rule.identifier, rule.score, f"names.{rule.name}")
+                elif rule.name == "person_title_lower":
                     if match["v"] not in common_words() and match["v"] not in NATIONS:
                         yield Span(a, b, rule.identifier, rule.score, f"names.{rule.name}")
                 elif rule.name == "surname_first" and any(

@@ -282,7 +282,7 @@ RULES = (
     # "D-block cell 31", "habitación 512 B", "Mom and baby to PP 312"
     Rule("unit_block", "UNIT", 0.75, re.compile(r"\b(?P<v>[A-Z][- ]?block(?:[ ,]{1,2}(?:cell|bunk|tier)[ ]?\d{1,4}[A-Z]?)?)\b(?!er)", re.IGNORECASE), check=lambda m: " " in m["v"] or "-" in m["v"], only_if=("block",)),
     Rule("unit_foreign", "UNIT", 0.75, re.compile(r"\b(?P<v>(?:habitaci[oó]n|hab\.|cuarto|cama|piso|apto\.?|apartamento|depto\.?)[ ]#?\d{1,4}(?:[ ]?-?[A-Z]\b)?)", re.IGNORECASE)),
-    Rule("unit_postpartum", "UNIT", 0.66, re.compile(r"(?<![\w/-])(?P<v>(?:PP|MBU|LDRP?|AP|WS|MB|BHU|OBS|TELE|PCU)[ ]#?\d{3,4}[A-D]?)(?![\w%/.-])(?![ ](?:mg|ml|g|cc|kcal|units?|x)\b)")),
+    Rule("unit_postpartum", "UNIT", 0.66, re.compile(r"(?<![\w/-])(?P<v>(?:PP|MBU|LDRP?|AP|WS|MB|BHU|OBS|TELE|PCU)[ ]#?\d{2,4}[A-D]?)(?![\w%/-])(?!\.\d)(?![ ](?:mg|ml|g|cc|kcal|units?|x)\b)")),
     Rule("unit_pod_cell", "UNIT", 0.8, re.compile(r"\b(?P<v>(?:[A-Z]-?pod|pod[ ]?[A-Z0-9])[ ,]{1,2}(?:cell|bed|bunk|rm|room)[ ]?\d{1,4}[A-Z]?)\b", re.IGNORECASE), only_if=("pod",)),
     Rule("unit_site", "UNIT", 0.65, re.compile(r"(?:\b[Pp]ark|[Cc]ampground|[Cc]ourt|[Ee]states|HD[ ]run[ ]sheet[^\n]{0,16})[ ,]{1,3}(?P<v>(?:site|lot|space|spc|sta|station|chair)\.?[ ]?#?\d{1,4}[A-Z]?)\b")),
     Rule("saint", "FACILITY", 0.7, _SAINT),

@@ -222,7 +222,9 @@ def _loop(load: Any, out: Path, watch: list[Watch], *, lora: bool = False, **mor
     from trl import SFTTrainer
 
     model, tokenizer = load()
-    model.config.attention_dropout = 0.1  # draws from the global generator
+    for module in model.modules():
+        if hasattr(module, "attention_dropout"):  # read from the configuration when the model is built
+            module.attention_dropout = 0.1  # draws from the global generator
     documents = [[5 + i] * n for i, n in enumerate([7, 20, 60] * 4)]
     part = load_recipe({"name": "t", "sft": {"max_length": 64, "batch_size": 2, "gradient_accumulation": 2}}).sft
     rows = packing.in_order([packing.pack(documents, 64)], 2, 1, shuffle=True)
