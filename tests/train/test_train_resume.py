@@ -137,6 +137,18 @@ def test_when_it_is_saved_changes_nothing(train: Callable[..., Any], tmp_path: P
     assert _bits(tmp_path / "often") == _bits(tmp_path / "once")
 
 
+@pytest.mark.parametrize("stage", ["cpt", "sft"])
+def test_evaluating_while_training_changes_nothing(
+    train: Callable[..., Any], recipe: dict[str, Any], tmp_path: Path, stage: str
+) -> None:
+    short = {"max_steps": 4}
+    train(tmp_path / "never", stage, change=short)
+    recipe["evaluate"] |= {"every": 1, "general_text": "embedded"}
+    record = train(tmp_path / "often", stage, change=short)
+    assert [line["step"] for line in record["evaluations"]] == [n for n in range(5) for _ in ("clinical", "general")]
+    assert _bits(tmp_path / "often") == _bits(tmp_path / "never")
+
+
 @contextmanager
 def _failing(at: int, error: BaseException, *, torn: bool = False) -> Iterator[list[str]]:
     """Raise `error` at the given write of this process, before it or with half of it on the disk."""
