@@ -1,7 +1,7 @@
 """One recipe on one process or many: who writes, who waits, and what is the same everywhere.
 
 Started by `accelerate launch` or torchrun, every process runs the same stage. The main one alone holds the lock, builds
-the base model, asks and publishes; what it finds is sent to the others, errors too, so that none waits for ever.
+the base model, asks, publishes and speaks; what it finds is sent to the others, errors too, so that none waits for ever.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NoReturn, TypeVar
 
 from clinicorpus_errors import UserError
 from train import progress, publish
@@ -85,9 +85,29 @@ def from_main(make: Callable[[], T]) -> T:
         except BaseException as error:  # noqa: BLE001  # sent on, and raised here as well
             box[1] = error
     dist.broadcast_object_list(box, src=0)
+    if isinstance(box[1], UserError):
+        raise_together(box[1])
     if box[1] is not None:
         raise box[1]
     return box[0]
+
+
+def raise_together(error: UserError) -> NoReturn:
+    """Raise what every process has met: in the main one, which tells it; the others end with the same code."""
+    if is_main():
+        raise error
+    raise SystemExit(error.exit_code)
+
+
+def from_all(mine: T) -> list[T]:
+    """What each process gives, in every process."""
+    if count() == 1:
+        return [mine]
+    import torch.distributed as dist
+
+    box: list[Any] = [None] * count()
+    dist.all_gather_object(box, mine)
+    return box
 
 
 def wait() -> None:

@@ -146,7 +146,7 @@ def train(
             ],
         )  # fmt: skip
         trainer.remove_callback(PrinterCallback)
-        trainer.evaluate = random_state_kept(trainer.evaluate)
+        trainer.evaluate = random_state_kept(trainer.evaluate)  # type: ignore[method-assign]
         return trainer
 
     try:
