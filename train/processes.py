@@ -6,6 +6,7 @@ the base model, asks, publishes and speaks; what it finds is sent to the others,
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -61,15 +62,37 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 def start() -> None:
-    """Join the others, before anything is done together. Only the main process speaks from here on."""
-    if count() == 1:
+    """Join the others, before anything is done together. Only the main process speaks from here on.
+
+    Raises UserError if the model is to be spread where accelerate would not do it.
+    """
+    if count() == 1 and sharding() == "none":
         return
     import torch
     from accelerate import PartialState
+    from accelerate.utils import DistributedType
 
     # The others wait while the main process builds a base or writes a model: longer than the half hour they are given.
-    PartialState(cpu=not torch.cuda.is_available(), timeout=timedelta(hours=3))
+    state = PartialState(cpu=not torch.cuda.is_available(), timeout=timedelta(hours=3))
     progress.console.quiet = not is_main()
+    atexit.register(_leave)
+    if sharding() != "none" and state.distributed_type in (DistributedType.NO, DistributedType.MULTI_CPU):
+        raise_together(
+            UserError(
+                "accelerate spreads a model over GPUs only",
+                value=sharding(),
+                cause="on CPUs every process would hold all of it, and nothing would say so",
+                next=f"torchrun --nproc-per-node {count()} -m clinicorpus train ... with the same recipe",
+            )
+        )
+
+
+def _leave() -> None:
+    """Without it, threads of the group that are left over may abort the process, and its exit code is lost."""
+    import torch.distributed as dist
+
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def from_main(make: Callable[[], T]) -> T:

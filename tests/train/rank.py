@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import clinicorpus
-from train import checkpoints, session
+from train import checkpoints, processes, session
 
 PLAN = json.loads(sys.argv.pop(1))
 TRAINED = session._train
@@ -40,7 +40,12 @@ def trained(trainer: Any, start: Any) -> None:
         save(folder)
 
     trainer._save_rng_state = saved
-    TRAINED(trainer, start)
+    try:
+        TRAINED(trainer, start)
+    finally:
+        parameters = list(trainer.model.parameters())
+        mine = sum(p.to_local().numel() if hasattr(p, "to_local") else p.numel() for p in parameters)
+        Path(f"held-{os.environ['RANK']}").write_text(str(mine / sum(p.numel() for p in parameters)))
 
 
 def sealed(folder: Path, *, real: Any = checkpoints.seal, **of: Any) -> Any:
@@ -48,7 +53,24 @@ def sealed(folder: Path, *, real: Any = checkpoints.seal, **of: Any) -> Any:
     return real(folder, **of)
 
 
+def spread_on_a_cpu() -> None:
+    """accelerate spreads weights over GPUs only, torch over CPUs too: let it take these for GPUs."""
+    from accelerate import PartialState
+    from accelerate.utils import DistributedType
+
+    real = PartialState.__init__
+
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        real(self, *args, **kwargs)
+        if self.distributed_type == DistributedType.MULTI_CPU:
+            self.distributed_type = DistributedType.MULTI_GPU
+
+    PartialState.__init__ = init  # type: ignore[method-assign]
+
+
 session._train, checkpoints.seal = trained, sealed
+if processes.sharding() == "fsdp2":
+    spread_on_a_cpu()
 code: Any = None
 try:
     clinicorpus.main()

@@ -34,7 +34,11 @@ LAUNCHERS = {
     "torchrun": ("torch.distributed.run", "--standalone", "--nproc-per-node", "2"),
     # Without --multi_gpu, accelerate starts one process where there is no GPU.
     "accelerate": ("accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--mixed_precision", "no"),
-}
+    "fsdp2": (
+        "accelerate.commands.launch", "--config_file", str(HERE.parents[2] / "recipes/launch/fsdp2.yaml"),
+        "--num_processes", "2", "--mixed_precision", "no",
+    ),
+}  # fmt: skip
 
 
 def _launch(launcher: str, cwd: Path, *args: str) -> subprocess.CompletedProcess[str]:
@@ -166,6 +170,54 @@ def test_two_processes_stopped_or_killed_and_resumed_equal_uninterrupted(
         assert (parts / name).read_bytes() == (whole / name).read_bytes()
     manifest = TrainingManifest.model_validate_json((parts / "training.json").read_bytes())
     assert [session.to_step for session in manifest.run.sessions][:2] == [2, step - 2]
+
+
+@pytest.mark.slow
+def test_spread_over_two_processes_it_trains_what_one_trains_and_goes_on(
+    workspace: Path, recipe: dict[str, Any]
+) -> None:
+    """FSDP2, on CPUs: rank.py gets accelerate to do it there."""
+    from safetensors.torch import load_file
+
+    recipe["cpt"] |= {"gradient_accumulation": 2, "learning_rate": 1e-3, "max_steps": 6}  # no batch to be filled up
+    train.run_cpt(recipe | {"name": "alone"}, workspace, {})
+    (workspace / "recipe.json").write_text(json.dumps(recipe))
+    run, rank = workspace / "work/train/t/cpt", str(HERE.with_name("rank.py"))
+    plan = {"rank": 1, "at": "step 3", "signal": "SIGTERM", "whom": "self"}
+    _launch("fsdp2", workspace, rank, json.dumps(plan), "train", "cpt", "recipe.json")
+    assert [(workspace / f"exit-{rank}").read_text() for rank in range(2)] == ["75", "75"]
+    held = [float((workspace / f"held-{rank}").read_text()) for rank in range(2)]
+    assert sum(held) == pytest.approx(1)
+    assert 0.4 < held[0] < 0.6
+    found = checkpoints.newest(run)
+    assert found
+    assert found.record.step == 3
+    done = _launch("fsdp2", workspace, rank, "null", "train", "cpt", "recipe.json")
+    assert done.returncode == 0, done.stderr
+    folders = [workspace / "models" / name / "cpt" for name in ("alone", "t")]
+    one, two = (TrainingManifest.model_validate_json((f / "training.json").read_bytes()) for f in folders)
+    assert (two.run.processes, [session.to_step for session in two.run.sessions]) == (2, [3, one.run.steps])
+    assert one.run.tokens_seen == two.run.tokens_seen
+    for left, right in zip(one.run.losses, two.run.losses, strict=True):
+        assert right.loss == pytest.approx(left.loss, rel=1e-4)
+    for text, score in one.bits_per_byte.items():
+        assert two.bits_per_byte[text].after == pytest.approx(score.after, rel=1e-4)
+    weights, others = (load_file(folder / "model.safetensors") for folder in folders)
+    assert weights.keys() == others.keys()
+    for name, weight in weights.items():
+        torch.testing.assert_close(weight, others[name], rtol=1e-4, atol=3e-4)  # a third of one step of Adam
+
+
+def test_spreading_a_model_where_accelerate_would_not_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from accelerate.state import AcceleratorState
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU to spread it over")
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    AcceleratorState._reset_state(reset_partial_state=True)
+    with pytest.raises(UserError, match="over GPUs only"):
+        processes.start()
+    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 def test_a_lost_process_is_told_as_what_it_is() -> None:
