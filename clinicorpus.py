@@ -890,9 +890,12 @@ def _train(
 ) -> None:
     import train
     from corpus.recipe import override, read_yaml
+    from train.processes import is_main
 
     given = override(read_yaml(recipe), set or [])
     summary = run(given, root.resolve(), given, **how)
+    if not is_main():
+        return
     if as_json:
         _print_json(summary)
     else:

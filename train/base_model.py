@@ -288,5 +288,8 @@ def _write_tiny(out: Path, seed: int, text: str) -> None:
 
 def save(model: Any, tokenizer: Any, out: Path, state: dict[str, Any] | None = None) -> None:
     """Write weights, config, tokenizer and chat template into `out`; the weights from `state` if it is given."""
-    model.save_pretrained(out, **({"state_dict": state} if state is not None else {}))
+    if state is None:
+        model.save_pretrained(out)
+    else:  # gathered from many processes, tied weights are copies of one another and would be written each
+        model.save_pretrained(out, state_dict={k: v for k, v in state.items() if k not in model.all_tied_weights_keys})
     tokenizer.save_pretrained(out)

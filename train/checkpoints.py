@@ -228,9 +228,9 @@ def keeper(want: Checkpoints, start: Checkpoint | None, stop: Stop, ended: Calla
             due = (want.every_steps is not None and state.global_step % want.every_steps == 0) or (
                 want.every_minutes is not None and minutes >= want.every_minutes
             )
-            # Each process has a clock of its own and may be told to stop at another moment; all must save together.
-            stop.asked, due = processes.from_main(lambda: (stop.asked, due))
-            if stop.asked and not self.finished:
+            # Each process has a clock of its own, and perhaps one alone is told to stop; all must save together.
+            stopping, due = map(any, zip(*processes.from_all((stop.asked, due)), strict=True))
+            if stopping and not self.finished:
                 say(f"stopping: saving step {state.global_step} of {state.max_steps}")
                 control.should_training_stop = True
             control.should_save = due or control.should_training_stop

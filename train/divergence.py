@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from clinicorpus_errors import UserError
+from train import processes
 
 _NAMED = 20
 
@@ -37,7 +38,7 @@ def callback(stage: str, documents: Documents, row_length: int, keeper: Any) -> 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
             for what, name in (("loss", "training loss"), ("grad_norm", "gradient")):
                 if what in (logs or {}) and not math.isfinite(logs[what]):
-                    raise UserError(
+                    error = UserError(
                         f"the {name} is no number any more",
                         value=f"step {state.global_step} of {stage}, records {self._records()}",
                         cause="the learning rate is too high for this model, or these notes are like no others; "
@@ -45,9 +46,11 @@ def callback(stage: str, documents: Documents, row_length: int, keeper: Any) -> 
                         next=f"--set {stage}.learning_rate=... with a lower value, and --override "
                         '"lower learning rate" to go on from the checkpoint or --force to begin anew',
                     )
+                    processes.raise_together(error)
 
         def _records(self) -> str:
-            found = sorted(matching(self.batches, documents(), row_length))
+            mine = matching(self.batches, documents(), row_length)
+            found = sorted(set().union(*processes.from_all(mine)))
             return ", ".join(found[:_NAMED]) + (f" and {len(found) - _NAMED} more" if len(found) > _NAMED else "")
 
         def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:

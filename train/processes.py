@@ -1,17 +1,18 @@
 """One recipe on one process or many: who writes, who waits, and what is the same everywhere.
 
 Started by `accelerate launch` or torchrun, every process runs the same stage. The main one alone holds the lock, builds
-the base model, asks and publishes; what it finds is sent to the others, errors too, so that none waits for ever.
+the base model, asks, publishes and speaks; what it finds is sent to the others, errors too, so that none waits for ever.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NoReturn, TypeVar
 
 from clinicorpus_errors import UserError
 from train import progress, publish
@@ -61,15 +62,37 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 def start() -> None:
-    """Join the others, before anything is done together. Only the main process speaks from here on."""
-    if count() == 1:
+    """Join the others, before anything is done together. Only the main process speaks from here on.
+
+    Raises UserError if the model is to be spread where accelerate would not do it.
+    """
+    if count() == 1 and sharding() == "none":
         return
     import torch
     from accelerate import PartialState
+    from accelerate.utils import DistributedType
 
     # The others wait while the main process builds a base or writes a model: longer than the half hour they are given.
-    PartialState(cpu=not torch.cuda.is_available(), timeout=timedelta(hours=3))
+    state = PartialState(cpu=not torch.cuda.is_available(), timeout=timedelta(hours=3))
     progress.console.quiet = not is_main()
+    atexit.register(_leave)
+    if sharding() != "none" and state.distributed_type in (DistributedType.NO, DistributedType.MULTI_CPU):
+        raise_together(
+            UserError(
+                "accelerate spreads a model over GPUs only",
+                value=sharding(),
+                cause="on CPUs every process would hold all of it, and nothing would say so",
+                next=f"torchrun --nproc-per-node {count()} -m clinicorpus train ... with the same recipe",
+            )
+        )
+
+
+def _leave() -> None:
+    """Without it, threads of the group that are left over may abort the process, and its exit code is lost."""
+    import torch.distributed as dist
+
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def from_main(make: Callable[[], T]) -> T:
@@ -85,9 +108,29 @@ def from_main(make: Callable[[], T]) -> T:
         except BaseException as error:  # noqa: BLE001  # sent on, and raised here as well
             box[1] = error
     dist.broadcast_object_list(box, src=0)
+    if isinstance(box[1], UserError):
+        raise_together(box[1])
     if box[1] is not None:
         raise box[1]
     return box[0]
+
+
+def raise_together(error: UserError) -> NoReturn:
+    """Raise what every process has met: in the main one, which tells it; the others end with the same code."""
+    if is_main():
+        raise error
+    raise SystemExit(error.exit_code)
+
+
+def from_all(mine: T) -> list[T]:
+    """What each process gives, in every process."""
+    if count() == 1:
+        return [mine]
+    import torch.distributed as dist
+
+    box: list[Any] = [None] * count()
+    dist.all_gather_object(box, mine)
+    return box
 
 
 def wait() -> None:

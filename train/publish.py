@@ -83,9 +83,15 @@ def _is_out_of_memory(error: BaseException) -> bool:
     )
 
 
+def _is_lost_process(error: BaseException) -> bool:
+    # gloo's own errors are plain RuntimeErrors that name its source files; NCCL and the store have types.
+    names = ("DistBackendError", "DistNetworkError", "DistStoreError")
+    return "gloo/transport" in str(error) or type(error).__name__ in names
+
+
 @contextmanager
 def clean_exit() -> Iterator[None]:
-    """Turn Ctrl-C, SIGTERM, a full disk and exhausted memory into a UserError, after everything inside has cleaned up."""
+    """Turn Ctrl-C, SIGTERM, a full disk, exhausted memory and a lost process into a UserError, after everything inside has cleaned up."""
 
     def terminate(signum: int, frame: FrameType | None) -> None:
         raise SystemExit(128 + signum)
@@ -118,6 +124,12 @@ def clean_exit() -> Iterator[None]:
             raise UserError(
                 "there is not enough memory for this model and recipe",
                 next="lower max_length or batch_size, or take a smaller base model",
+            ) from None
+        if _is_lost_process(error):
+            raise UserError(
+                "another process of this run is gone; no model was written",
+                cause="it was killed, ran out of memory, or its machine failed: see what it said last",
+                next="run it again; it goes on from its last checkpoint",
             ) from None
         raise
     finally:

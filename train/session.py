@@ -36,9 +36,10 @@ def run(
             _train(trainer, start)
         finally:
             watch.close()
+        stopped = any(processes.from_all(stop.asked))
     assert keeper.last
-    if stop.asked:  # in the last step too: what is left takes longer than a machine that goes away waits
-        raise checkpoints.stopped(stage, keeper.last)
+    if stopped:  # in the last step too: what is left takes longer than a machine that goes away waits
+        processes.raise_together(checkpoints.stopped(stage, keeper.last))
     sessions = keeper.last.record.sessions
     losses = [line["loss"] for line in trainer.state.log_history if "loss" in line]
     seconds = sum(session.wall_seconds for session in sessions)

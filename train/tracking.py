@@ -12,6 +12,10 @@ from pathlib import Path
 from clinicorpus_errors import UserError
 
 _PACKAGES = {"tensorboard": ("tensorboard", "tensorboardX"), "trackio": ("trackio",), "wandb": ("wandb",)}
+_ELSEWHERE = (
+    "TRACKIO_BUCKET_ID", "TRACKIO_DATASET_ID", "TRACKIO_SERVER_URL", "TRACKIO_SPACE_ID", "TRACKIO_WEBHOOK_URL",
+)  # fmt: skip
+"""What makes trackio send figures away."""
 
 
 def check(wanted: tuple[str, ...]) -> None:
@@ -31,9 +35,12 @@ def pin(wanted: tuple[str, ...], name: str, root: Path) -> None:
     place = root.resolve() / "work" / "train" / name
     settings = {
         "tensorboard": {"TENSORBOARD_LOGGING_DIR": str(place / "tensorboard")},
-        "trackio": {"TRACKIO_DIR": str(place / "trackio"), "TRACKIO_SPACE_ID": ""},
+        "trackio": {"TRACKIO_DIR": str(place / "trackio")},
         "wandb": {
             "WANDB_DIR": str(place),
+            "WANDB_CACHE_DIR": str(place / "wandb" / "cache"),  # its logs, otherwise in the home folder
+            "WANDB_DATA_DIR": str(place / "wandb" / "data"),
+            "WANDB_ERROR_REPORTING": "false",  # its own crashes, to its maker
             "WANDB_PROJECT": name,
             "WANDB_MODE": os.environ.get("WANDB_MODE", "offline"),
             "WANDB_LOG_MODEL": "false",  # else the weights go where the figures go
@@ -44,6 +51,8 @@ def pin(wanted: tuple[str, ...], name: str, root: Path) -> None:
             "WANDB_SILENT": "true",
         },
     }
+    for name in _ELSEWHERE:  # empty will not do: trackio takes "" for the name of a space
+        os.environ.pop(name, None)
     for tracker in wanted:
         place.mkdir(parents=True, exist_ok=True)
         os.environ.update(settings[tracker])

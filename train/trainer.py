@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,7 @@ def train(
             ],
         )  # fmt: skip
         trainer.remove_callback(PrinterCallback)
+        trainer.evaluate = random_state_kept(trainer.evaluate)  # type: ignore[method-assign]
         return trainer
 
     try:
@@ -183,6 +185,20 @@ def train(
         **figures,
         **machine.record(),
     }
+
+
+def random_state_kept(evaluate: Callable[..., Any]) -> Callable[..., Any]:
+    """`evaluate` without a trace in torch's random state: a DataLoader draws a seed from it each time it is read, so
+    that dropout of the steps after would follow from how often the model is evaluated."""
+    import torch
+
+    @wraps(evaluate)
+    def kept(*args: Any, **kwargs: Any) -> Any:
+        device = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+        with torch.random.fork_rng(devices=device):
+            return evaluate(*args, **kwargs)
+
+    return kept
 
 
 def neftune_figures(log: list[dict[str, Any]], alpha: float) -> dict[str, float] | None:

@@ -65,14 +65,16 @@ def test_trackers_stay_on_this_machine_unless_the_user_says_otherwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("WANDB_MODE", raising=False)
-    monkeypatch.setenv("TRACKIO_SPACE_ID", "somebody/somewhere")
+    sends = ["TRACKIO_BUCKET_ID", "TRACKIO_DATASET_ID", "TRACKIO_SERVER_URL", "TRACKIO_SPACE_ID", "TRACKIO_WEBHOOK_URL"]
+    for name in sends:
+        monkeypatch.setenv(name, "somebody/somewhere")
     monkeypatch.setenv("WANDB_LOG_MODEL", "end")
     tracking.pin((), "t", tmp_path)
     assert "WANDB_MODE" not in os.environ  # transformers says so on standard output if it is
     tracking.pin(("wandb", "trackio", "tensorboard"), "t", tmp_path)
     assert (os.environ["WANDB_MODE"], os.environ["WANDB_LOG_MODEL"]) == ("offline", "false")
-    assert not os.environ["TRACKIO_SPACE_ID"]
-    for name in ("TENSORBOARD_LOGGING_DIR", "TRACKIO_DIR", "WANDB_DIR"):
+    assert not os.environ.keys() & set(sends)  # an empty one is a space without a name to trackio
+    for name in ("TENSORBOARD_LOGGING_DIR", "TRACKIO_DIR", "WANDB_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR"):
         assert Path(os.environ[name]).is_relative_to(tmp_path / "work")
     monkeypatch.setenv("WANDB_MODE", "online")
     tracking.pin(("wandb",), "t", tmp_path)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from clinicorpus_errors import UserError
-from train import base_model, checkpoints, cpt, hardware, load_recipe, offline, publish, session, sft
+from train import adapters, base_model, checkpoints, cpt, hardware, load_recipe, offline, publish, session, sft
 from train.bound_corpus import bind
 from train.checkpoints import Checkpoint
 
@@ -47,15 +47,9 @@ def train(base: Path, shared_workspace: Path, recipe: dict[str, Any]) -> Callabl
     corpus = bind("demo", shared_workspace)
 
     def call(
-        out: Path, stage: str = "cpt", *, lora: bool = False, at_forward: Callable[[int], None] | None = None,
+        out: Path, stage: str = "cpt", *, at_forward: Callable[[int], None] | None = None,
         change: dict[str, Any] | None = None, **saving: Any,
     ) -> dict[str, Any]:  # fmt: skip
-        model, tokenizer = base_model.load_model(base), base_model.load_tokenizer(base)
-        if lora:
-            from peft import LoraConfig, get_peft_model
-
-            torch.manual_seed(1)
-            model = get_peft_model(model, LoraConfig(lora_dropout=0.1, target_modules="all-linear"))
         passes: list[int] = []
 
         def see(module: Any, *_: Any) -> None:
@@ -64,7 +58,6 @@ def train(base: Path, shared_workspace: Path, recipe: dict[str, Any]) -> Callabl
                 if at_forward:
                     at_forward(len(passes))
 
-        model.register_forward_pre_hook(see)
         part = (
             {"epochs": 2, "gradient_accumulation": 3, "max_length": 64, "max_tokens": 700}
             if stage == "cpt"
@@ -72,8 +65,13 @@ def train(base: Path, shared_workspace: Path, recipe: dict[str, Any]) -> Callabl
         )
         merged = recipe | {stage: recipe[stage] | part | (change or {})}
         checked = load_recipe(merged | {"checkpoints": {"every_minutes": None, "keep": 2} | saving})
+        adapter = getattr(checked, stage).adapter
+        model = adapters.wrap(base_model.load_model(base), adapter, out, checked.seed)
+        model.register_forward_pre_hook(see)
         run = {"cpt": cpt.train_cpt, "sft": sft.train_sft}[stage]
-        _, record = run(model, tokenizer, corpus, checked, hardware.detect(), out)
+        _, record = run(model, base_model.load_tokenizer(base), corpus, checked, hardware.detect(), out)
+        if adapter.kind != "full":
+            adapters.save(model, out / "adapter", out, "base")
         return record
 
     return call
@@ -110,24 +108,54 @@ def _bits(out: Path) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("stage", "lora"), [("cpt", False), ("sft", False), ("sft", True)])
+@pytest.mark.parametrize("stage", ["cpt", "sft"])
 def test_stopped_after_every_step_and_resumed_equals_uninterrupted(
-    train: Callable[..., Any], stop_after: Callable[..., None], tmp_path: Path, stage: str, lora: bool
+    train: Callable[..., Any], stop_after: Callable[..., None], tmp_path: Path, stage: str
 ) -> None:
-    whole = train(tmp_path / "whole", stage, lora=lora)
+    whole = train(tmp_path / "whole", stage)
     steps = whole["steps"]
     assert steps >= 4
     assert len(whole["sessions"]) == 1
     for step in range(1, steps):
-        stop_after(tmp_path / "parts", stage, lora=lora)
+        stop_after(tmp_path / "parts", stage)
         found = checkpoints.newest(tmp_path / "parts")
         assert found
         assert (found.record.step, found.record.finished) == (step, False)
-    parts = train(tmp_path / "parts", stage, lora=lora)
+    parts = train(tmp_path / "parts", stage)
     assert _bits(tmp_path / "parts") == _bits(tmp_path / "whole")
     for timed in ("tokens_per_second", "sessions", "checkpoints"):
         whole.pop(timed), parts.pop(timed)
     assert parts == whole
+
+
+ADAPTERS: dict[str, dict[str, Any]] = {
+    "lora": {"r": 4, "dropout": 0.1},
+    "rslora": {"r": 4, "dropout": 0.1},
+    "dora": {"r": 4, "dropout": 0.1},
+    "pissa": {"r": 4, "dropout": 0.1},
+    "lora+": {"kind": "lora", "r": 4, "dropout": 0.1, "lora_plus_ratio": 16},
+    "lora, head whole": {"kind": "lora", "r": 4, "save_whole": ["lm_head"]},
+    "osf": {},
+    "prompt_tuning": {"virtual_tokens": 5},
+    "prefix_tuning": {"virtual_tokens": 5},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ADAPTERS)
+def test_every_adapter_resumed_equals_uninterrupted(
+    train: Callable[..., Any], stop_after: Callable[..., None], tmp_path: Path, kind: str
+) -> None:
+    change = {"max_steps": 3, "adapter": {"kind": kind} | ADAPTERS[kind], "learning_rate": 1e-2}
+    whole = train(tmp_path / "whole", "sft", change=change)
+    stop_after(tmp_path / "parts", "sft", forward=5, change=change)  # the first of the second step
+    parts = train(tmp_path / "parts", "sft", change=change)
+    assert parts["losses"] == whole["losses"]
+    assert _bits(tmp_path / "parts") == _bits(tmp_path / "whole")
+    names = sorted(p.name for p in (tmp_path / "whole/adapter").iterdir())
+    assert "adapter_model.safetensors" in names
+    for name in names:
+        assert (tmp_path / "parts/adapter" / name).read_bytes() == (tmp_path / "whole/adapter" / name).read_bytes()
 
 
 def test_when_it_is_saved_changes_nothing(train: Callable[..., Any], tmp_path: Path) -> None:
@@ -135,6 +163,18 @@ def test_when_it_is_saved_changes_nothing(train: Callable[..., Any], tmp_path: P
     record = train(tmp_path / "often", every_steps=1)
     assert [saved["step"] for saved in record["checkpoints"]] == list(range(1, record["steps"] + 1))
     assert _bits(tmp_path / "often") == _bits(tmp_path / "once")
+
+
+@pytest.mark.parametrize("stage", ["cpt", "sft"])
+def test_evaluating_while_training_changes_nothing(
+    train: Callable[..., Any], recipe: dict[str, Any], tmp_path: Path, stage: str
+) -> None:
+    short = {"max_steps": 4}
+    train(tmp_path / "never", stage, change=short)
+    recipe["evaluate"] |= {"every": 1, "general_text": "embedded"}
+    record = train(tmp_path / "often", stage, change=short)
+    assert [line["step"] for line in record["evaluations"]] == [n for n in range(5) for _ in ("clinical", "general")]
+    assert _bits(tmp_path / "often") == _bits(tmp_path / "never")
 
 
 @contextmanager
