@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from deid.note import LETTER
 from deid.recognizers.codes import SHORTHAND
-from deid.recognizers.dates import cannot_be_date
+from deid.recognizers.dates import UNITS, cannot_be_date
 from deid.spans import Span
 
 _WORD = re.compile(rf"{LETTER}+")
@@ -22,8 +22,9 @@ _NO_NAME = frozenset(
 _INITIALS = re.compile(r"(?<![\w.'’&-])(?P<v>[A-Z]{2,4}|(?:[A-Z]\.[ ]?){1,3}[A-Z]\.?)(?![\w'’&-])")
 _SIGN_BEFORE = re.compile(r"(?:[(/~+]|--|\bby[ ]|\bw/[ ]?|\n[ \t]*|[.;,][ ]|[ \t]{2,}|\|[ ]?|:[ ]?)$")
 _SIGN_AFTER = re.compile(r"[ \t]*(?:\n|\Z|[)/+|]|[,;]?[ ]\d{1,2}[:/]?\d\d\b)")
+_CREDENTIAL_NEXT = r"[ ,]{1,3}(?:pa-c|rn|md|np|do|lpn|crna|rrt|cna|ot|pt|pharmd)\b"
 _SMALL_INITIALS = re.compile(
-    r"(?:[ \t]{2,}|/|\n[ \t]*|~|[.][ ])(?P<v>[a-z]{2,4})(?=[ \t]*(?:\n|\Z)|[/:][a-z]{2,4}[ \t]*(?:\n|\Z))"
+    rf"(?:[ \t]{{2,}}|/|\n[ \t]*|~|[.][ ])(?P<v>(?P<a>[a-z]{{2,4}})(?:[/:](?P<b>[a-z]{{2,4}}))?)(?=[ \t]*(?:\n|\Z)|{_CREDENTIAL_NEXT})"
 )
 # What stands for staff, not for somebody of the staff, whoever works there.
 _ROLES = frozenset(
@@ -34,6 +35,13 @@ _MONTH_DAY = re.compile(
     r"(?<![\w/.%+:-])(?P<v>(?P<a>1[0-2]|0?[1-9])/(?P<b>3[01]|[12]\d|0?[1-9]))(?![\w/%+])(?!\.\d)(?!-\d)"
 )
 _MONTH = re.compile(r"(?:(?:19|20)\d\d[-/.])?(?P<a>1[0-2]|0?[1-9])[-/.]")
+_MONTH_NAMES = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+_MONTH_NAME = re.compile(rf"\b(?P<m>{'|'.join(_MONTH_NAMES)})[a-z]{{0,6}}\b", re.IGNORECASE)
+# Beyond a score of ten only these are measured in parts: "MoCA 11/30", "PHQ-9 9/27".
+_SCORE_BEFORE = re.compile(
+    r"(?:\b[A-Za-z]{2,6}-?\d{1,2}|\b(?:moca|mmse|slums|audit|epds|cows|ciwa|ftt|score[ds]?|scale|total|sum)|of|in)[ \t:=(]{1,3}$",
+    re.IGNORECASE,
+)
 
 
 def in_company(text: str, spans: Sequence[Span]) -> list[Span]:
@@ -79,7 +87,7 @@ def _of_people(text: str, spans: Sequence[Span]) -> Iterator[Span]:
         if signs == 2 or ((signs or "." in said) and low not in SHORTHAND):
             yield Span(start, end, "OTHER_ID", 0.55, "company.initials")
     for match in _SMALL_INITIALS.finditer(text):
-        if match["v"] in initials and match["v"] not in _ROLES:
+        if any(part in initials and part not in _ROLES for part in match.group("a", "b")):
             yield Span(*match.span("v"), "OTHER_ID", 0.55, "company.initials")
     for match in _USER.finditer(text):
         if match["v"].rstrip("0123456789").replace(".", "").replace("_", "") in users:
@@ -93,9 +101,17 @@ def _of_dates(text: str, spans: Sequence[Span]) -> Iterator[Span]:
     dates = [span for span in spans if span.identifier == "DATE"]
     if not dates:
         return
-    months = {int(m["a"]) for span in dates if (m := _MONTH.match(text, span.start))}
+    months = {int(m["a"]) for span in dates if (m := _MONTH.match(text, span.start))} | {
+        _MONTH_NAMES.index(m["m"].lower()) + 1
+        for span in dates
+        if (m := _MONTH_NAME.search(text, span.start, span.end))
+    }
     for match in _MONTH_DAY.finditer(text):
         a, b = int(match["a"]), int(match["b"])
+        if a in months and b > 10 and not _SCORE_BEFORE.search(text, max(0, match.start() - 24), match.start()):
+            if UNITS.match(text, match.end()) is None:
+                yield Span(*match.span("v"), "DATE", 0.55, "company.date")
+            continue
         if cannot_be_date(match):
             continue
         if a > b or (a in months and (b not in (2, 4, 5, 6, 10) or len(dates) > 3)):

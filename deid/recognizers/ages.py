@@ -40,7 +40,7 @@ RULES = (
         "AGE",
         0.8,
         re.compile(
-            rf"\b(?:she|he|who|patient|pt|mother|father|husband|wife|gran(?:dma|dpa|ny)|grand(?:mother|father)|aunt|uncle|mom|dad|lady|man|woman|resident|now|just|nearly|almost|i(?='ll[ ]))(?:'s|'ll)?[ \t](?:is|was|be|turns?|turned|turning|will be|will turn|at|being)?[ \t]?(?P<v>{_OVER}|{_OVER_WORD})(?=[,.;)\n]|[ \t](?:and|but|now|today|in|this|next|when|on|years?|with)\b|$)(?![.,]\d)(?![ \t]on[ \t](?:room|RA|\d))",
+            rf"\b(?:she|he|who|patient|pt|mother|father|husband|wife|gran(?:dma|dpa|ny)|grand(?:mother|father)|aunt|uncle|mom|dad|lady|man|woman|resident|now|just|nearly|almost|himself|herself|also|i(?='(?:ll|m)[ ]))(?:'s|'ll|'m)?[ \t](?:is|was|be|turns?|turned|turning|will be|will turn|at|being)?[ \t]?(?P<v>{_OVER}|{_OVER_WORD})(?=[,.;!?)\n]|[ \t](?:and|but|now|today|in|this|next|when|on|years?|with)\b|$)(?![.,]\d)(?![ \t]on[ \t](?:room|RA|\d))",
             re.IGNORECASE,
         ),
     ),

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from deid import phrases
 from deid.lexicon import (
+    ANY_NAME,
     CLINICAL,
     DRUG,
     GIVEN,
@@ -65,7 +66,9 @@ _RELATIVE = (
     r"(?:wife|husband|spouse|partner|daughter|son|mother|father|mom|dad|mum|parents?|brother|sister|sibling|aunt|uncle|cousin|niece|nephew|grandson|granddaughter|grandmother|grandfather|grandma|grandpa|grandchild|grandchildren"
     r"|(?:daughter|son|mother|father|sister|brother)-in-law|step(?:son|daughter|mother|father|brother|sister)|friend|girlfriend|boyfriend|fianc[eé]e?|neighbor|neighbour|roommate|caregiver|caretaker|guardian|children|kids|sons|daughters|sisters|brothers|twins?|baby|infant|aide|landlord|boss|coworker|teacher|godmother|godfather|ex-wife|ex-husband|widow|widower|surrogate|proxy)"
 )
-_KIDS_BEFORE = re.compile(r"\b(?:[Kk]ids|[Cc]hildren|[Ss]ons|[Dd]aughters|[Ss]iblings|[Gg]randkids)\b[ ]?[:(-][^.\n]{0,50}$")
+_KIDS_BEFORE = re.compile(
+    r"\b(?:[Kk]ids|[Cc]hildren|[Ss]ons|[Dd]aughters|[Ss]iblings|[Gg]randkids)\b[ ]?[:(-][^.\n]{0,50}$"
+)
 _BREAK = r"[ \t]{0,2}(?:\n[ \t]{0,4})?"
 
 
@@ -102,6 +105,12 @@ RULES = (
         check=lambda m: bool(_KIDS_BEFORE.search(m.string[max(0, m.start() - 60) : m.start()]))),
     # "walter t peabody that's p e a b o d y"
     Rule("spelled", "NAME", 0.7, _re(r"(?<![\w'-])(?P<v>(?:[A-Za-z][ ]){4,14}[A-Za-z]|(?:[A-Z]-){3,14}[A-Z])(?![\w'-])"), check=lambda m: len(set(m["v"].lower())) > 4),
+    # "99 YO M TURGEON, PNA"
+    Rule("after_age_capitals", "NAME", 0.62, _re(r"\b\d{1,3}[ ]?(?:YO|Y/O|YR|Y)[ ]?[MF][ ](?P<v>[A-Z]{3,16}),"),
+        check=lambda m: bool(flags(m["v"]) & ANY_NAME) and not is_safe(m["v"]) and not is_clinical(m["v"].lower()) and not _shorthand(m["v"])),
+    # "Graves 41F hyperthyroid", "Whipple 67 yo": at the head of a line an eponym with an age is somebody
+    Rule("opening_eponym_age", "NAME", 0.62, _re(rf"(?:^|\n)[ \t]{{0,4}}(?P<v>{UPPER}[a-z]{{3,16}}),?[ ]\d{{2}}[ ]?(?:[MF]\b|yo\b|y/o|y\.o)"),
+        check=lambda m: m["v"].lower() in EPONYMS or m["v"].lower() in phrases.words("eponym_surnames")),
     # "nurse patience says he": in small letters a name by what the nurse does
     Rule("nurse_small", "CLINICIAN", 0.65, _re(r"\b(?:nurse|aide|tech|rn|cna)[ ](?P<v>[a-z]{3,14})(?=[ ](?:says|said|called|gave|reports|told|helped|came|took|noted)\b)"),
         check=lambda m: bool(flags(m["v"]) & GIVEN)),
@@ -217,7 +226,18 @@ def find(note: Note) -> Iterator[Span]:
 
 
 # What stands around it leaves no doubt, so that no list of ordinary words is asked.
-_WHATEVER_THE_WORD = frozenset(("relative_one", "nurse_small", "name_given", "whose_phone", "kids_listed", "spelled"))
+_WHATEVER_THE_WORD = frozenset(
+    (
+        "relative_one",
+        "nurse_small",
+        "name_given",
+        "whose_phone",
+        "kids_listed",
+        "spelled",
+        "after_age_capitals",
+        "opening_eponym_age",
+    )
+)
 
 
 def _with_signs(note: Note) -> Iterator[Span]:

@@ -279,6 +279,12 @@ RULES = (
     Rule("zip_label", "ZIP", 0.9, re.compile(r"\b(?:zip|zipcode|postal|post[ ]?code|pin[ ]?code)\b[^\d\n]{0,14}(?P<v>\d{5,6}(?:-\d{4})?)(?!\d)", re.IGNORECASE), only_if=("zip", "post", "pin")),
     Rule("zip_foreign", "ZIP", 0.8, re.compile(r"(?<![\w-])(?P<v>[A-PR-UWYZ][A-HK-Y]?\d[A-Z\d]?[ ]\d[ABD-HJLNP-UW-Z]{2}|[ABCEGHJ-NPRSTVXY]\d[A-Z][ -]?\d[A-Z]\d)(?![\w-])"), check=lambda m: not re.match(r"T\d[NI]\d[MS]\d|E\dV\dM\d", m["v"])),
     Rule("unit_bed", "UNIT", 0.7, re.compile(r"\b(?P<v>(?:ldr|pacu|bay|chair|pod|slot|bed|rms?|rooms?|cell|stall|flat|trauma|resus|triage|hallway|tower)[ \t]?#?(?:(?!x\d)(?:[A-Z]-?)?\d{1,4}-?[A-Z]?)(?:(?:,[ \t]|[ \t](?:and|&)[ \t])\d{1,4}[A-Z]?)?)(?![\w%/])(?!\.\d)(?![ \t]?(?:mg|ml|mcg|feet|ft|m\b|times|x\b|min|sec|reps|steps))", re.IGNORECASE), check=lambda m: not _SHARED_ROOM.search(m.string[max(0, m.start() - 12) : m.start()]) and not m["v"].lower().startswith("cell ") and not re.match(r"pod[ ]?#?\d{1,2}(?:$|,)", m["v"].lower()), only_if=("ldr", "pacu", "bay", "chair", "pod", "slot", "bed", "rm", "room", "cell", "stall", "flat", "trauma", "resus", "triage", "hallway", "tower")),
+    # "SBAR 412-2   Pruett", "window bed (122-A)": a room and its bed as a column or in brackets
+    Rule("unit_column", "UNIT", 0.6, re.compile(r"(?:(?<=\()|(?<=[A-Za-z] )|(?<=[ ]{2})|(?<=\n))(?P<v>[1-9]\d{2,3}-[1-4A-D])(?=[ ]{2,}[A-Za-z]|\)|[ ]*\n)")),
+    Rule("unit_ward", "UNIT", 0.66, re.compile(r"(?<![\w/-])(?P<v>(?:CVSU|CVU|CTU|NTU|MSU|ACU|SAU|MAU|CDU|EDOU|PCICU|CSRU|CRU)[ -]#?\d{1,3}[A-D]?)(?![\w%/.-])")),
+    # "880 Ky 66", "RT 146 NB at mile 7.2"
+    Rule("state_number", "STREET", 0.75, re.compile(rf"(?<![\w-])(?P<v>\d{{2,5}}[ ](?:{'|'.join(w + '|' + w.title() for w in STATES)})[ ](?:Hwy[ ]|Rt[ ]|Route[ ])?\d{{1,3}})(?![\w%/.-])")),
+    Rule("route", "STREET", 0.7, re.compile(r"(?<![\w-])(?P<v>R[Tt]E?\.?[ ]\d{1,3}[A-Z]?[ ](?:[NSEW]B?|[Nn]orth|[Ss]outh|[Ee]ast|[Ww]est)\b(?:[ ](?:at|near|by)[ ](?:mile|MM|exit)[ ]\d{1,3}(?:\.\d)?)?)(?![\w-])")),
     # "D-block cell 31", "habitación 512 B", "Mom and baby to PP 312"
     Rule("unit_block", "UNIT", 0.75, re.compile(r"\b(?P<v>[A-Z][- ]?block(?:[ ,]{1,2}(?:cell|bunk|tier)[ ]?\d{1,4}[A-Z]?)?)\b(?!er)", re.IGNORECASE), check=lambda m: " " in m["v"] or "-" in m["v"], only_if=("block",)),
     Rule("unit_foreign", "UNIT", 0.75, re.compile(r"\b(?P<v>(?:habitaci[oó]n|hab\.|cuarto|cama|piso|apto\.?|apartamento|depto\.?)[ ]#?\d{1,4}(?:[ ]?-?[A-Z]\b)?)", re.IGNORECASE)),

@@ -24,7 +24,7 @@ def said(text: str, *found: tuple[str, str]) -> set[tuple[str, str]]:
         ("Scored by Quentin Abara 6/17 (QA).", "Quentin Abara", "QA"),
         ("Gonzalez, Maria L. seen.\nMLG 0815", "Gonzalez, Maria L", "MLG"),
         ("augustin ngoma rrt\nplan as above  an\n", "augustin ngoma", "an"),
-        ("Dictated by Judith Osgood-Hale\n  joh/sb\n", "Judith Osgood-Hale", "joh"),
+        ("Dictated by Judith Osgood-Hale\n  joh/sb\n", "Judith Osgood-Hale", "joh/sb"),
     ],
 )
 def test_initials_that_sign_are_those_of_a_person_named_in_the_note(text: str, name: str, initials: str) -> None:
