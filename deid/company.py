@@ -39,7 +39,7 @@ _MONTH_NAMES = "jan feb mar apr may jun jul aug sep oct nov dec".split()
 _MONTH_NAME = re.compile(rf"\b(?P<m>{'|'.join(_MONTH_NAMES)})[a-z]{{0,6}}\b", re.IGNORECASE)
 # Beyond a score of ten only these are measured in parts: "MoCA 11/30", "PHQ-9 9/27".
 _SCORE_BEFORE = re.compile(
-    r"(?:\b[A-Za-z]{2,6}-?\d{1,2}|\b(?:moca|mmse|slums|audit|epds|cows|ciwa|ftt|score[ds]?|scale|total|sum)|of|in)[ \t:=(]{1,3}$",
+    r"(?:\b[A-Za-z]{2,6}-?\d{1,2}|\b(?:moca|mmse|slums|audit|epds|cows|ciwa|ftt|chat|srs|cars|asrs|faces|nips|score[ds]?|scale|total|sum)|of|in)[ \t:=(]{1,3}$",
     re.IGNORECASE,
 )
 

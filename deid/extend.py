@@ -34,7 +34,7 @@ _ZIP_AFTER = re.compile(
 _AGE_AFTER = re.compile(
     r"(?:[ ]?[(\[]?[\"“'][^\"”'\n]{1,16}[\"”'][)\]]?)?"  # a nickname between
     r"(?:(?:,|[ ](?:is|was|turns|turned|just[ ]turned)|[ ]{1,4}\(|[ ]aged?|[ ]-)[ ]?(?P<v>9\d|1[01]\d|ninety(?:[ -](?:one|two|three|four|five|six|seven|eight|nine))?)"
-    r"(?=[,.;)\n]|[ ](?:and|who|with|from|lives|came|in|is|was|has|had|now|years?|y)\b)(?![.,]\d)"
+    r"(?=[,.;:)\n]|[ ](?:and|who|with|from|lives|came|in|is|was|has|had|now|years?|y)\b)(?![.,]\d)"
     r"|[ ](?P<w>9\d|1[01]\d)(?=,?[ ](?:POD|HD|LOS|s/p|c/o|w/|adm\b|[MF]\b)))"
 )
 _ORG_NEXT = re.compile(

@@ -188,7 +188,7 @@ RULES = (
     Rule("plate_word", "VEHICLE", 0.8, re.compile(r"\bplates?[ \t]{1,2}(?P<v>(?=[A-Z]{0,4}[ -]?\d)[A-Z0-9]{1,4}[ -]?[A-Z0-9]{2,6})\b"), only_if=("plate",)),
     # Initials of who dictated, typed or witnessed.
     Rule("initials_bracketed", "OTHER_ID", 0.6, re.compile(r"\((?P<v>[a-z]{2,3})\)"), check=lambda m: not flags(m["v"])),
-    Rule("initials_pair", "OTHER_ID", 0.7, re.compile(r"(?<![\w/:])(?P<v>[A-Z]{2,4}[/:][a-z]{1,4}\d{0,2}(?:/\w{1,6})?)[ \t]*(?=\n|$)"), check=lambda m: m["v"].split("/")[0] not in ("IV", "PO", "IM", "SC", "BP", "HR", "NC", "RA")),
+    Rule("initials_pair", "OTHER_ID", 0.7, re.compile(r"(?<![\w/:])(?P<v>[A-Z]{2,4}[/:][a-z]{1,4}\d{0,2}(?:/\w{1,6})?)[ \t]*(?=\n|$|[ ](?:job|JOB|Job|D:|T:))"), check=lambda m: m["v"].split("/")[0] not in ("IV", "PO", "IM", "SC", "BP", "HR", "NC", "RA")),
     Rule("initials_dotted", "OTHER_ID", 0.75, re.compile(r"(?:^|\n)[ \t~-]{0,4}(?P<v>(?:[A-Za-z]\.[ ]?){2,4})[ \t]*(?=\n|$)")),
     Rule("initials_typist", "OTHER_ID", 0.8, re.compile(r"\b(?:dict|trans|typ|tr|td|dd)[/:][ ]?(?P<v>[a-z]{2,4}\d?)\b", re.IGNORECASE), check=lambda m: (m["v"].islower() or m["v"].isupper()) and not m["v"].lower().startswith("yy")),
     Rule("ssn", "SSN", 0.96, re.compile(r"(?<![\w.-])(?P<v>\d{3}([- ]|[ ]-[ ])\d{2}\2\d{4})(?![\w])(?!-\d)")),
@@ -475,6 +475,7 @@ RULES = (
     Rule("bracketed_initials", "OTHER_ID", 0.6, re.compile(r"(?:RN|LPN|CNA|MD|DO|NP)[ ]\((?P<v>[A-Z]{2,3})\)")),
     # Spelled out by someone who dictates: "six six one nine four".
     Rule("spoken_digits", "OTHER_ID", 0.6, re.compile(rf"\b(?P<v>{_DIGIT_WORD}(?:[ ,-]{{1,2}}{_DIGIT_WORD}){{4,15}})\b", re.IGNORECASE)),
+    Rule("not_read", "OTHER_ID", 0.75, re.compile(r"(?i:(?:dictated|transcribed|typed),?[ ](?:but[ ])?not[ ]read\.?)[ \t\n]{1,4}(?P<v>[A-Za-z]{2,4}[/:][A-Za-z]{2,4})(?!\w)")),
     # "job number three three one eight", "record number triple seven two oh one"
     Rule("spoken_after_word", "OTHER_ID", 0.62, re.compile(rf"\b(?:number|no|id|code|pin|extension|ending(?:[ ]in)?|last[ ]four(?:[ ]is)?)[ :,]{{1,2}}(?:is[ ])?(?P<v>(?:(?:double|triple)[ ])?{_DIGIT_WORD}(?:[ ,-]{{1,2}}(?:(?:double|triple)[ ])?{_DIGIT_WORD}){{2,15}})\b", re.IGNORECASE)),
     Rule("protocol", "OTHER_ID", 0.75, re.compile(r"\b[Pp]rotocol[ :#]{1,2}(?:no\.?[ ]|number[ ])?(?P<v>[A-Z]{3,12}-\d{2,6}[A-Z]?)(?![\w-])"), only_if=("protocol",)),

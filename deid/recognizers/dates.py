@@ -45,7 +45,7 @@ def _re(pattern: str, flags: int = re.IGNORECASE) -> re.Pattern[str]:
 UNITS = re.compile(
     r"[ \t]{0,2}-?(?:mg|mcg|g\b|gm|ml|cc|cm|mm\b|kg|lbs?|units?|tabs?|tablets?|drinks?|beers?|packs?|cigarettes?|times|x\b"
     r"|strength|motor|murmur|systolic|diastolic|holosystolic|sem\b|points?|pain|scale|score|out of|of\b|positive|negative"
-    r"|hours?|hrs?|days?|weeks?|wks?|months?|mos?\b|years?|yrs?|minutes?|mins?|seconds?|percent|%|degrees?|inch|fr\b"
+    r"|hours?|hrs?|days?|weeks?|wks?|months?|mos?\b|years?|yrs?|h\b|minutes?|mins?|seconds?|percent|%|degrees?|inch|fr\b"
     r"|french|gauge|ga\b|vessels?|cores?|nodes?|lymph|bottles?|blood culture|sets?\b|cultures?|swabs?|specimens?|samples?|doses?\b|tabs?\b|pillow|beats|loops?|leads?\b|limbs?|quadrants?|visits?\b|sessions?|margins?|ratio|intensity|power|bilateral|throughout|reflex"
     r"|inattentive|hyperactive|items?\b|features?|criteria|in (?:the )?(?:all|both|bilateral|upper|lower|right|left|proximal|distal|extremit)|breaths?|bpm|mmhg|people|persons?|patients?|per\b(?=[ ](?:day|week|month|hour|min|hpf|lpf|m[lL]|kg|dose|arm|side))|cranial|nerves\b|N\.?S\b|normal saline|plates\b|cups?\b|tsp|tbsp|headache|ache\b|cramp|discomfort|HA\b|dyspn|naus|itch|fatigue|anxi|craving|sob\b|exertion|borg|sirs|views?\b|meals|hla\b|bpp\b|match|loops|rom\b|dtrs?\b|beats|pulses?\b|pitting|edema|kicks|pills|attempts?|trials?|correct|/)",
     re.IGNORECASE,
@@ -128,8 +128,16 @@ def _partial_numeric(match: re.Match[str]) -> bool:
     )
 
 
+_SCORED_BEFORE = re.compile(
+    r"\b(?:ciwa|cows|apgars?|gcs|rass|flacc|mEq|mmol|ratio|settings?)[ :]{1,2}(?:\d[\d/ -]{0,8}[ ]at[ ])?$",
+    re.IGNORECASE,
+)
+
+
 def _numeric(match: re.Match[str]) -> bool:
     """Month/day/year or day/month/year; 13/45/19 is neither, and a dotted one with a two-digit year may be a version."""
+    if _SCORED_BEFORE.search(match.string[max(0, match.start() - 24) : match.start()]):
+        return False
     a, b = int(match["a"]), int(match["b"])
     return 1 <= a <= 31 and 1 <= b <= 31 and (a <= 12 or b <= 12)
 
@@ -289,7 +297,7 @@ RULES = (
     Rule("weds_day", "DATE", 0.85, _re(rf"\b(?P<v>weds\.?,?{_SPACE}(?:the{_SPACE})?(?:{_DAY}{_ORDINAL}|{_MM}/{_DAY}(?:/\d{{2,4}})?))(?![\w/%])"), only_if=("weds",)),
     # A weekday that is no habit ("every Monday", "Mondays", "Monday and Thursday"), whatever stands before it.
     Rule("weekday_once", "DATE", 0.55, _re(
-        r"(?<![\w/&,-])(?<!, )(?<!and )(?<!or )(?<!every )(?<!Every )(?<!each )(?<!other )(?P<v>(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b(?:[ \t](?:night|morning|afternoon|evening|eve|noon)\b)?)(?![\w/&'-])(?!,[ \t]?(?:and[ \t]|or[ \t])?(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun))(?![ \t](?:and|or|through|thru|to|-|&)[ \t](?:[MTWFS][a-z]{2,6}day|\d))(?![ \t](?:fever|disease))", 0)),
+        r"(?<![\w/&,-])(?<!, )(?<!and )(?<!or )(?<!every )(?<!Every )(?<!each )(?<!other )(?P<v>(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b(?:[ \t](?:night|morning|afternoon|evening|eve|noon)\b)?)(?![\w/&'-])(?!,[ \t]?(?:and[ \t]|or[ \t])?(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun))(?![ \t](?:and|or|through|thru|to|-|&)[ \t](?:[MTWFS][a-z]{2,6}day|\d))(?![ \t](?:fever|disease|is[ ](?:always|usually)))", 0)),
     Rule("weekday_capitals", "DATE", 0.55, _re(
         r"(?<![\w/&,-])(?<!AND )(?<!EVERY )(?<!, )(?P<v>(?:(?:MON|TUES|WEDNES|THURS|FRI|SATUR|SUN)DAY|MON|TUES?|THURS?|FRI)\b(?:[ ](?:NIGHT|MORNING|AM|PM|EVE)\b)?)(?![\w/&'-])(?!,?[ ]?(?:AND|&|THROUGH|THRU|TO)?[ ]?(?:MON|TUE|WED|THU|FRI|SAT|SUN))", 0)),
     Rule("month_small", "DATE", 0.6, _re(
