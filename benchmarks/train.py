@@ -6,9 +6,9 @@ One model (2 million weights, random), one thread, short notes: the paragraphs o
 by side are run in turn, round after round, in one process; what counts is the least CPU time of a setting, since other work
 on the machine only ever adds. Three tables:
 
-- overhead: CPU time in what is added to a bare `SFTTrainer` (counting of tokens, progress, watch over the loss, NEFTune by
-  the document), as a share of the rest of the same loop. Two loops side by side differ by more than that on a busy
-  machine. Saving is left out: a bare loop with `save_strategy="no"` saves nothing;
+- overhead: a bare `SFTTrainer` and ours in turn, of each optimizer step the least CPU time over all rounds (single runs differ
+  by 20% on a machine at work); besides, the share of the callbacks and hooks inside the loop. Saving is left out: a bare
+  loop with `save_strategy="no"` saves nothing;
 - packing: rows of 512 tokens against TRL's default of padded batches of 8, the same notes and as many tokens a step, with
   the loss on held-out notes after it;
 - `train plan`: estimated memory against the peak of a process that trains.
