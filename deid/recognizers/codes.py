@@ -476,6 +476,8 @@ RULES = (
     # Spelled out by someone who dictates: "six six one nine four".
     Rule("spoken_digits", "OTHER_ID", 0.6, re.compile(rf"\b(?P<v>{_DIGIT_WORD}(?:[ ,-]{{1,2}}{_DIGIT_WORD}){{4,15}})\b", re.IGNORECASE)),
     Rule("not_read", "OTHER_ID", 0.75, re.compile(r"(?i:(?:dictated|transcribed|typed),?[ ](?:but[ ])?not[ ]read\.?)[ \t\n]{1,4}(?P<v>[A-Za-z]{2,4}[/:][A-Za-z]{2,4})(?!\w)")),
+    # "voicemail re g.e.k., dob 26-nov-1946"
+    Rule("initials_and_birth", "OTHER_ID", 0.75, re.compile(r"\b(?:re:?|for|pt|on|from|regarding|about)[ ](?P<v>[a-z]{2,4}|(?:[a-z]\.[ ]?){1,3}[a-z]\.?|[A-Z]{2,4}),{0,2}[. ]?,?[ ](?:dob|DOB|d\.o\.b|born)\b"), only_if=("dob", "d.o.b", "born")),
     # "job number three three one eight", "record number triple seven two oh one"
     Rule("spoken_after_word", "OTHER_ID", 0.62, re.compile(rf"\b(?:number|no|id|code|pin|extension|ending(?:[ ]in)?|last[ ]four(?:[ ]is)?)[ :,]{{1,2}}(?:is[ ])?(?P<v>(?:(?:double|triple)[ ])?{_DIGIT_WORD}(?:[ ,-]{{1,2}}(?:(?:double|triple)[ ])?{_DIGIT_WORD}){{2,15}})\b", re.IGNORECASE)),
     Rule("protocol", "OTHER_ID", 0.75, re.compile(r"\b[Pp]rotocol[ :#]{1,2}(?:no\.?[ ]|number[ ])?(?P<v>[A-Z]{3,12}-\d{2,6}[A-Z]?)(?![\w-])"), only_if=("protocol",)),

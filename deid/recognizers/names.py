@@ -255,7 +255,11 @@ def _with_signs(note: Note) -> Iterator[Span]:
                 if rule.name in _WHATEVER_THE_WORD:
                     yield Span(a, b, rule.identifier, rule.score, f"names.{rule.name}")
                 elif rule.name == "person_title_lower":
-                    if match["v"] not in common_words() and match["v"] not in NATIONS:
+                    called_like = match.group().startswith(("mr", "Mr")) and (
+                        flags(match["v"]) & DRUG or match["v"] in BRANDS or match["v"] in EPONYMS
+                    )  # "mrs. ativan"; but "ms contin"
+                    ordinary = match["v"] in common_words() or match["v"] in NATIONS or match["v"] == "contin"
+                    if called_like or not ordinary:
                         yield Span(a, b, rule.identifier, rule.score, f"names.{rule.name}")
                 elif rule.name == "surname_first" and any(
                     flags(w) & CLINICAL and name_share(w) < 0.5 for w in re.split(r"[, ]+", text[a:b])
