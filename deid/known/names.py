@@ -289,11 +289,14 @@ class Names:
             capitals = all(words.raw[k][0].isupper() for k in run.members)
             weak = all(t.share < 0.1 and not t.free for t in traits)
             shouted = weak and all(words.raw[k].isupper() for k in run.members)
+            family = run.members[0]
+            if words.low[family + 1] in _GENERATION:
+                family += 1
+            comma = "," in words.gap(family)  # "ATIVAN, RICH", "ATIVAN JR., RICH"
             if capitals:
-                comma = words.text[words.ends[run.members[0]]] == ","
                 return not shouted or comma or words.person_signs(run.first, run.last)
             # "hand, will s", "will s hand": in the order or with the initial of a name, though each word is an ordinary one
-            ordered = words.text[words.ends[run.members[0]]] == "," or run.last - run.first + 1 > len(run.members)
+            ordered = comma or run.last - run.first + 1 > len(run.members)
             return strong or (words.few_capitals and (ordered or not any(t.share < 0.1 and not t.free for t in traits)))
         i = run.members[0]
         roles = {role for n, role in hits[i] if n == run.person}
@@ -376,4 +379,4 @@ def _joined(words: Words, i: int) -> bool:
     gap = words.gap(i)
     if not gap or len(gap) > 4 or any(c not in _JOIN for c in gap):
         return gap == ",\n"
-    return not ("." in gap and len(words.low[i]) > 1)
+    return not ("." in gap and len(words.low[i]) > 1 and words.low[i] not in _GENERATION)

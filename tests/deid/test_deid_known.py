@@ -470,3 +470,14 @@ def test_words_keep_offsets_of_letters_that_grow_in_lower_case() -> None:
     assert [text[a:b] for a, b in zip(words.starts, words.ends, strict=True)] == words.raw
     assert words.low[1:] == ["nunez", "oe"]
     assert text[words.starts[1] : words.end(1)] == "Nuñez"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["ATIVAN JR., RICH", "ATIVAN JR.,RICH", "ATIVAN JR., Rich", "ativan jr., rich", "ATIVAN, RICH", "Rich Ativan, Jr."],
+)
+def test_a_suffix_between_family_and_given_name_of_ordinary_words(text: str) -> None:
+    rich = known_patients({"p9": [("first_name", "Rich"), ("last_name", "Ativan")]})
+    note = f"Patient: {text}  MRN: 64-32-11"
+    note = note.lower() if text.islower() else note
+    assert uncovered(rich.matcher("p9").find(note), note, text.rstrip(".").removesuffix(" Jr").rstrip(",")) == ""
