@@ -139,6 +139,17 @@ def recipe() -> dict[str, Any]:
     }  # fmt: skip
 
 
+@pytest.fixture
+def load(shared_workspace: Path, recipe: dict[str, Any]) -> Callable[[], tuple[Any, Any]]:
+    """A function that gives the recipe's base model and its tokenizer, fresh each time."""
+    from train import base_model, load_recipe, offline
+
+    offline.pin(shared_workspace)
+    offline.quiet()
+    folder = base_model.resolve(load_recipe(recipe), shared_workspace).folder
+    return lambda: (base_model.load_model(folder), base_model.load_tokenizer(folder))
+
+
 @pytest.fixture(autouse=True)
 def _own_process_state() -> Iterator[None]:
     """A run pins caches, temporary files and the umask of its process; other tests must not inherit them."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +18,6 @@ from train import (
     load_recipe,
     metrics,
     neftune,
-    offline,
     packing,
     sft,
     trainer,
@@ -39,14 +37,6 @@ ARGS = SimpleNamespace(neftune_noise_alpha=None, world_size=1, process_index=0, 
 DOCUMENTS = [[5 + i, *range(20, 20 + n)] for i, n in enumerate([6, 25, 11, 40])]
 ANSWERS = [3, 9, 11, 20]
 """Tokens at the end of each document that are learned."""
-
-
-@pytest.fixture
-def load(shared_workspace: Path, recipe: dict[str, Any]) -> Callable[[], tuple[Any, Any]]:
-    offline.pin(shared_workspace)
-    offline.quiet()
-    folder = base_model.resolve(load_recipe(recipe), shared_workspace).folder
-    return lambda: (base_model.load_model(folder), base_model.load_tokenizer(folder))
 
 
 def _labels(ids: list[int], learned: int) -> list[int]:

@@ -14,19 +14,11 @@ from hypothesis import strategies as st
 
 import manifests
 from clinicorpus_errors import UserError
-from train import base_model, cpt, hardware, ledger, load_recipe, measure, mixture, offline, packing, trainer
+from train import cpt, hardware, ledger, load_recipe, measure, mixture, packing, trainer
 from train.bound_corpus import bind
 from train.recipe import ContinuedPretraining, Quality
 
 torch = pytest.importorskip("torch", reason="needs the train extra")
-
-
-@pytest.fixture
-def load(shared_workspace: Path, recipe: dict[str, Any]) -> Callable[[], tuple[Any, Any]]:
-    offline.pin(shared_workspace)
-    offline.quiet()
-    folder = base_model.resolve(load_recipe(recipe), shared_workspace).folder
-    return lambda: (base_model.load_model(folder), base_model.load_tokenizer(folder))
 
 
 @given(lengths=st.lists(st.integers(1, 90), min_size=1, max_size=30), row=st.integers(16, 40))

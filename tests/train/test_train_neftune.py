@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from train import base_model, hardware, load_recipe, offline, packing, trainer
+from train import hardware, load_recipe, packing, trainer
 
 torch = pytest.importorskip("torch", reason="needs the train extra")
 
@@ -186,14 +186,6 @@ def test_what_would_be_wrong_silently_is_refused() -> None:
     callback.on_step_begin(ARGS, SimpleNamespace(global_step=0), None)
     with pytest.raises(ValueError, match="by name"):
         model(torch.zeros(1, 3).long(), torch.ones(1, 3))
-
-
-@pytest.fixture
-def load(shared_workspace: Path, recipe: dict[str, Any]) -> Callable[[], tuple[Any, Any]]:
-    offline.pin(shared_workspace)
-    offline.quiet()
-    folder = base_model.resolve(load_recipe(recipe), shared_workspace).folder
-    return lambda: (base_model.load_model(folder), base_model.load_tokenizer(folder))
 
 
 class Watch:

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from clinicorpus_errors import UserError
-from train import base_model, chat, hardware, load_recipe, measure, offline, sft, talk
+from train import chat, hardware, load_recipe, measure, sft, talk
 from train.bound_corpus import bind
 
 torch = pytest.importorskip("torch", reason="needs the train extra")
@@ -29,14 +29,6 @@ TURNS = [
     {"role": "user", "content": "And the mill?"},
     {"role": "assistant", "content": "It stands."},
 ]
-
-
-@pytest.fixture
-def load(shared_workspace: Path, recipe: dict[str, Any]) -> Callable[[], tuple[Any, Any]]:
-    offline.pin(shared_workspace)
-    offline.quiet()
-    folder = base_model.resolve(load_recipe(recipe), shared_workspace).folder
-    return lambda: (base_model.load_model(folder), base_model.load_tokenizer(folder))
 
 
 @pytest.mark.parametrize("template", [None, SMOLLM2_TEMPLATE], ids=["tiny", "smollm2"])
