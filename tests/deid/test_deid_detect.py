@@ -282,8 +282,8 @@ def test_time_grows_in_proportion_to_length(patterns: Detector, unit: str) -> No
 
     seconds(1000)
     small = seconds(15_000)
-    # Four times the text; quadratic would take sixteen times as long.
-    assert seconds(60_000) < 8 * small + 0.3
+    # Four times the text; quadratic would take sixteen times as long. Other work on the machine only ever adds.
+    assert min(seconds(60_000) for _ in range(3)) < 8 * small + 0.3
 
 
 @pytest.mark.slow
