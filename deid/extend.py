@@ -61,7 +61,7 @@ def extended(text: str, spans: Sequence[Span]) -> list[Span]:
         if span.identifier in ("FACILITY", "EMPLOYER") and not text[span.start : span.end].isupper():
             span = span._replace(end=_organisation(text, span.end))
         if span.identifier in ("NAME", "CITY") and (match := _AGE_AFTER.match(text, span.end)):
-            out.append(Span(*match.span(match.lastgroup or "v"), "AGE", 0.7, "extend.age"))
+            out.append(Span(*match.span("v" if match["v"] else "w"), "AGE", 0.7, "extend.age"))
         if span.identifier in ("NAME", "CLINICIAN"):
             start, end = _left(text, span.start), _right(text, span.end)
             if (start, end) != (span.start, span.end):

@@ -34,7 +34,7 @@ _RELATION_GAPS = frozenset([" ", ", ", " (", ": ", ' "', "\n", " - "])
 _LABEL = re.compile(
     r"\b(?:name|patient|pt|re|client|resident|contact|mother|father|spouse|guardian|provider|physician)[ \t]{0,2}[:=][ \t]{0,3}$"
 )
-_CREDENTIALS = frozenset("md do rn np pa phd lpn aprn lcsw pharmd dpm dds mbbs dpt crna cnm fnp msw".split())
+CREDENTIALS = frozenset("md do rn np pa phd lpn aprn lcsw pharmd dpm dds mbbs dpt crna cnm fnp msw".split())
 _HEADS = frozenset(EPONYM_HEADS)
 # What is said of people only: "Rose denies" at the start of a sentence is a woman.
 _PERSON_VERBS = frozenset(
@@ -164,7 +164,7 @@ class Words:
             gap, word = self.gap(last), self.low[last + 1]
             if gap == " (" and (word in RELATIONS or (word in ("his", "her", "the", "pt") and last + 2 < len(self))):
                 return word in RELATIONS or self.low[last + 2] in RELATIONS
-            if gap == ", " and word in _CREDENTIALS and self.raw[last + 1].isupper():
+            if gap == ", " and word in CREDENTIALS and self.raw[last + 1].isupper():
                 return True
         return False
 

@@ -1,7 +1,7 @@
 """CEFTune (2311.15876): what the model makes of a document under NEFTune's noise stays what it makes of it without.
 
-The paper regularises NEFTune's loss by the distance between a sentence encoder's features of the clean and of the noisy
-prediction. Taken here instead of the encoder: the model's own last hidden state, averaged over the positions that predict
+The paper, as far as its abstract and introduction tell, regularises NEFTune's loss by the distance between a sentence
+encoder's features of the clean and of the noisy prediction. Taken here instead of the encoder: the model's own last hidden state, averaged over the positions that predict
 the document's loss tokens (the answer, without prompt and padding). No further model is needed, and the gradient reaches
 the weights without a detour over sampled words. No gradient flows through the clean side. The distance is 1 - cosine.
 

@@ -42,7 +42,7 @@ def _re(pattern: str, flags: int = re.IGNORECASE) -> re.Pattern[str]:
     return re.compile(pattern, flags)
 
 
-UNITS = re.compile(
+_UNITS = re.compile(
     r"[ \t]{0,2}-?(?:mg|mcg|g\b|gm|ml|cc|cm|mm\b|kg|lbs?|units?|tabs?|tablets?|drinks?|beers?|packs?|cigarettes?|times|x\b"
     r"|strength|motor|murmur|systolic|diastolic|holosystolic|sem\b|points?|pain|scale|score|out of|of\b|positive|negative"
     r"|hours?|hrs?|days?|weeks?|wks?|months?|mos?\b|years?|yrs?|h\b|minutes?|mins?|seconds?|percent|%|degrees?|inch|fr\b"
@@ -97,10 +97,10 @@ _LIST_BEFORE = re.compile(
 )
 
 
-def cannot_be_date(match: re.Match[str]) -> bool:
+def _cannot_be_date(match: re.Match[str]) -> bool:
     """Whether what stands around "4/5" (group v) makes it a dose, a score, a strength or a count."""
     text, start, end = match.string, match.start("v"), match.end("v")
-    if UNITS.match(text, end):
+    if _UNITS.match(text, end):
         return True
     before = text[max(0, start - 40) : start]
     if _STRENGTH_BEFORE.search(before) and int(_SECOND.findall(match["v"])[-1]) in _SCALES:
@@ -109,7 +109,7 @@ def cannot_be_date(match: re.Match[str]) -> bool:
 
 
 def _partial_numeric(match: re.Match[str]) -> bool:
-    if cannot_be_date(match):
+    if _cannot_be_date(match):
         return False
     text, start, end = match.string, match.start("v"), match.end("v")
     before = text[max(0, start - 40) : start]
@@ -148,7 +148,7 @@ def _bare_month_day(match: re.Match[str]) -> bool:
     if match["v"] in ("SEP-1", "SEP-1:"):
         return False  # the sepsis bundle
     if word.lower() not in ("may", "mar", "march", "dec", "sep", "sun", "sat") or word[0].isupper():
-        return not UNITS.match(match.string, match.end("v")) or (
+        return not _UNITS.match(match.string, match.end("v")) or (
             word[0].isupper() and word.lower() not in ("may", "mar")
         )
     return bool(_CUE_BEFORE.search(match.string[max(0, match.start("v") - 40) : match.start("v")]))
@@ -220,7 +220,7 @@ RULES = (
     Rule("partial_dashed", "DATE", 0.6, _re(
         rf"\b(?:on|since|dated|date|visit|admitted|discharged|seen)(?:[ \t]|:[ \t]?){{1,3}}(?P<v>{_MM}-{_DAY})"
         r"(?![\w/%+-])(?!\.\d)"),
-        check=lambda m: not UNITS.match(m.string, m.end("v"))),
+        check=lambda m: not _UNITS.match(m.string, m.end("v"))),
     # "BCx 4/4 from 7-4; 7-6 ngtd", "F/u: Dr. Lamphier 3-5;", "OT eval 11-26."
     Rule("dashed_ends", "DATE", 0.6, _re(
         rf"\b(?:from|starts?|starting|started|eval|f/u|due|next|cert|period|until|thru|through|by|after|before|seen|repeat|since|on|dos|ct|mri|cxr|echo|path|(?:dr|mr|mrs|ms)\.?[ ][a-z'-]{{3,16}}|\d{{1,2}}-\d{{1,2}};)[ :]{{1,2}}(?P<v>{_MM}-{_DAY})(?=[ ]?[.;,)\n]|[ ](?:ngtd|neg|pos|show)|$)(?!\.\d)"),
@@ -241,12 +241,12 @@ RULES = (
     Rule("day_first", "DATE", 0.68, _re(
         rf"\b(?:on|since|from|until|till|before|after|by|dated|date|admitted|discharged|transferred|seen|started|stopped|placed|removed|inserted|intubated|extubated|operated|surgery|delivered|booked|due|died|collected|reviewed|returned|moved|fell)[ \t]{{1,2}}"
         rf"(?P<v>(?:3[01]|2\d|1[3-9])[/-]{_MM}|(?:3[01]|[12]\d|0[1-9])\.(?:0[1-9]|1[0-2]))(?![\w/%.-])"),
-        check=lambda m: not UNITS.match(m.string, m.end("v"))),
+        check=lambda m: not _UNITS.match(m.string, m.end("v"))),
     # "D/C 061224": month, day, year without any sign
     Rule("six_digits", "DATE", 0.62, _re(
         r"\b(?:on|dated?|dos|doa|dob|seen|adm(?:it(?:ted)?)?|d/c|dc|disch(?:arged)?|due|visit|exp|since|signed|collected|rec'?d)[ \t]{0,2}:?[ \t]{0,2}"
         r"(?P<v>(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d\d)(?![\d/.,-])"),
-        check=lambda m: not UNITS.match(m.string, m.end("v"))),
+        check=lambda m: not _UNITS.match(m.string, m.end("v"))),
     # "date of birth eleven twenty-two nineteen"
     Rule("spoken_birth", "DATE", 0.9, _re(
         rf"(?:date of birth|birth ?date|birthday|\bd\.?o\.?b\.?|\bborn)[ \t,:]{{1,3}}(?:(?:is|was|um|uh|on)[ \t,]{{1,2}}){{0,2}}(?P<v>(?:{_NUMBER_WORD}[ \t,-]{{1,2}}){{2,7}}{_NUMBER_WORD})(?![a-z])"),
@@ -304,7 +304,7 @@ RULES = (
         r"\b(?:in|since|last|until|till|by|this|next|late|early|mid)[ ](?P<v>january|february|march|april|june|july|august|september|october|november|december|sept)(?=[ ]*(?:$|\n|[.,;)]))", 0)),
     Rule("dashed_pair", "DATE", 0.8, _re(rf"\b(?:from|between)[ ](?P<v>{_MM}-{_DAY}[ ](?:through|thru|to|until|and)[ ]{_MM}-{_DAY})(?![\w/%+-])(?!\.\d)")),
     Rule("slashed_pair", "DATE", 0.75, _re(rf"(?<![\w/.%+-])(?P<v>{_MM}/{_DAY}[ ]?(?:-|to|through|thru)[ ]?{_MM}/{_DAY})(?![\w/%+])(?!\.\d)"),
-        check=lambda m: not all(b in ("5", "10") for b in _SECOND.findall(m["v"])) and not UNITS.match(m.string, m.end("v")) and not _STRENGTH_BEFORE.search(m.string[max(0, m.start() - 40) : m.start()])),
+        check=lambda m: not all(b in ("5", "10") for b in _SECOND.findall(m["v"])) and not _UNITS.match(m.string, m.end("v")) and not _STRENGTH_BEFORE.search(m.string[max(0, m.start() - 40) : m.start()])),
     # "bed avail Sat, needs auth", "Wt check Sat at"; not "O2 Sat 94".
     Rule("weekday_short_word", "DATE", 0.55, _re(
         r"(?<=[a-z,;)] )(?<!O2 )(?<!and )(?<!he )(?<!& )(?P<v>Sat|Sun|Wed)\b(?![ \t]?[\d:=%>~/&-])(?![ \t](?:and|of|or|on|was|exposure|block|were|to|burn|in|above|low|decreased|dropp|remain|stable)\b)(?!,[ \t]?(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun))", 0),
@@ -364,8 +364,12 @@ RULES = (
 )  # fmt: skip
 
 
-_PLAIN_PARTIAL = watch(
-    re.compile(rf"(?<![\w/.%+-])(?<![^\d.]\d[ ])(?P<v>(?P<m>{_MM})/{_DAY})(?![\w/%+])(?!\.\d)(?!-\d)")
+_PLAIN_PARTIAL = watch(re.compile(rf"(?<![\w/.%+-])(?P<v>(?P<m>{_MM})/(?P<d>{_DAY}))(?![\w/%+])(?!\.\d)(?!-\d)"))
+_MIXED_BEFORE = re.compile(r"[^\d.]\d[ ]$")  # "1 1/2"
+# Beyond a score of ten only these are measured in parts: "MoCA 11/30", "PHQ-9 9/27".
+_SCORE_BEFORE = re.compile(
+    r"(?:\b[A-Za-z]{2,6}-?\d{1,2}|\b(?:moca|mmse|slums|audit|epds|cows|ciwa|ftt|chat|srs|cars|asrs|faces|nips|score[ds]?|scale|total|sum)|of|in)[ \t:=(]{1,3}$",
+    re.IGNORECASE,
 )
 _GRADE = re.compile(r"[0-5]/5|([1-9])/\1")  # strength, "2/2"
 _MONTH_NUMBER = re.compile(r"(\d{1,2})[/-]\d{1,2}|\d{4}-(\d\d)-\d\d")
@@ -377,24 +381,34 @@ def find(note: Note) -> Iterator[Span]:
     """Dates of folded text.
 
     Where a note holds certain dates, "1/16" without any cue is one as well if its month is that of one of them or the
-    next to it: a hospital stay seldom spans more. Strengths, scores and murmurs are still told apart by their words.
+    next to it: a hospital stay seldom spans more. More than its whole can no fraction be, and beyond ten steps only a score
+    is measured. Strengths, scores and murmurs are still told apart by their words.
     """
     found = list(apply_rules("dates", RULES, note))
     yield from found
     months = {month for span in found if span.score >= 0.7 for month in _months(note.text[span.start : span.end])}
-    if not months:
+    if not found:
         return
     near = {(month + step - 1) % 12 + 1 for month in months for step in (-1, 0, 1)}
     for match in note.finditer(_PLAIN_PARTIAL):
-        before = match.string[max(0, match.start() - 40) : match.start()]
-        if _GRADE.fullmatch(match["v"]):
+        if _UNITS.match(match.string, match.end()):
             continue
-        if (
-            int(match["m"]) in near
-            and not UNITS.match(match.string, match.end())
-            and not _STRENGTH_BEFORE.search(before)
+        before = match.string[max(0, match.start() - 40) : match.start()]
+        month, day = int(match["m"]), int(match["d"])
+        known = month in months
+        if month in near and not (
+            _GRADE.fullmatch(match["v"]) or _STRENGTH_BEFORE.search(before) or _MIXED_BEFORE.search(before)
         ):
-            yield Span(*match.span("v"), "DATE", 0.55, "dates.near_others")
+            rule = "near_others"
+        elif known and day > 10 and not _SCORE_BEFORE.search(before):
+            rule = "known_month"  # no strength has so many steps: "level 8/25"
+        elif not _cannot_be_date(match) and (
+            month > day or (known and (day not in (2, 4, 5, 6, 10) or len(found) > 3))
+        ):
+            rule = "no_fraction"  # "cycle 1 11/5"
+        else:
+            continue
+        yield Span(*match.span("v"), "DATE", 0.55, f"dates.{rule}")
 
 
 _ABBREVIATION = re.compile(r"[A-Z][A-Za-z-]*[A-Z0-9][A-Za-z0-9-]*[ \t:=]*$|[\d%][ \t:,]*$")
@@ -425,7 +439,7 @@ def could_be_day(text: str, start: int, end: int) -> bool:
         max(int(numbers[1]), int(numbers[2])) > 31 or min(int(numbers[1]), int(numbers[2])) > 12
     ):
         return False  # "25-50 WBC", "51-54-49"
-    if _DECIMAL.fullmatch(text, start, end) or (not _LETTERS.search(text, start, end) and UNITS.match(text, end)):
+    if _DECIMAL.fullmatch(text, start, end) or (not _LETTERS.search(text, start, end) and _UNITS.match(text, end)):
         return False
     if (word := _WORD_BEFORE.search(text, max(0, start - 24), start)) and flags(word[1]) & DRUG:
         return False
@@ -436,7 +450,7 @@ def could_be_day(text: str, start: int, end: int) -> bool:
     if b in (5, 10) and _PAIN_BEFORE.search(text[max(0, start - 40) : start]):
         return False
     possible = 1 <= a <= 31 and 1 <= b <= 31 and (a <= 12 or b <= 12) and not _GRADE.fullmatch(match[0])
-    return possible and not UNITS.match(text, end) and not _STRENGTH_BEFORE.search(text[max(0, start - 40) : start])
+    return possible and not _UNITS.match(text, end) and not _STRENGTH_BEFORE.search(text[max(0, start - 40) : start])
 
 
 def _months(date: str) -> Iterator[int]:
