@@ -48,7 +48,7 @@ audit: $(VENV)/.base  ## verify every sealed manifest against the files
 	@$(BIN)/clinicorpus audit corpus
 
 model: $(VENV)/.base  ## train the model of names and places again; the same bytes for the same versions
-	@$(BIN)/clinicorpus deid train --seed 1 --rounds 16 --patients 120 --out deid/models/clinical_v1
+	@$(BIN)/clinicorpus deid train --seed 1 --rounds 10 --patients 120 --out deid/models/clinical_v1
 
 test: $(VENV)/.dev  ## run all tests
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2

@@ -1,7 +1,7 @@
 """What the people found in a note say of the rest of it: identifiers come in company.
 
 "GL" alone is an abbreviation, "tmarsh" alone a slip; beside Georgia Lyle and after "T. Marsh" they are not. What other dates
-say of "11/5" is in `recognizers/dates.py`, what other identifiers say of the model's doubts in `recognizers.ner.among`.
+say of "11/5" is in `recognizers/dates.py`, and what other identifiers say of a doubtful word in `judge.py`.
 """
 
 from __future__ import annotations

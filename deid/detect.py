@@ -22,6 +22,7 @@ from deid.company import in_company
 from deid.extend import extended
 from deid.folding import fold, unfold
 from deid.identifiers import IDENTIFIERS, identifier_of
+from deid.judge import FILE
 from deid.known import KnownPatients
 from deid.linking import link
 from deid.note import Note
@@ -46,8 +47,8 @@ class DetectParams(BaseModel):
     """Model of names and places: clinical_v1 (our own), en_core_web_sm (general), none, or a folder of `deid train`."""
     threshold: float = Field(default=0.4, ge=0.0, le=1.0)
     """Least score of a span that is kept."""
-    ner_threshold: float = Field(default=0.03, gt=0.0, le=1.0)
-    """How probable "some identifier" must be for a token of our own model: lower finds more and masks more."""
+    ner_threshold: float = Field(default=0.25, gt=0.0, lt=1.0)
+    """How probable an identifier must be in the opinion of our own model's judge: lower finds more and masks more."""
     link_names: bool = True
     """Look for a name found in one note in all notes of the patient."""
 
@@ -63,7 +64,10 @@ class DetectParams(BaseModel):
         """A model of the user's own goes into keys and manifests by its digest, not by its path."""
         if value in (*ner.MODELS, "none"):
             return value
-        return "own:" + hashlib.sha256((Path(value) / "identifiers" / "model").read_bytes()).hexdigest()[:32]
+        digest = hashlib.sha256((Path(value) / "identifiers" / "model").read_bytes())
+        if (judge := Path(value) / FILE).is_file():
+            digest.update(judge.read_bytes())
+        return "own:" + digest.hexdigest()[:32]
 
 
 class Detector:
@@ -93,13 +97,14 @@ class Detector:
         """
         folded = [fold(text) for text in texts]
         plain = [text for text, _ in folded]
-        read = [reader.read(plain) for reader in self._readers]
+        spans_of = [self.by_patterns(text) for text in plain]
+        for reader in self._readers:
+            read, spans_of = reader.weigh(plain, spans_of)
+            spans_of = [[*spans, *more] for spans, more in zip(spans_of, read, strict=True)]
         known = self.known.find_all(plain, patients) if self.known else [[] for _ in plain]
         merged: list[list[Span]] = []
         for i, text in enumerate(plain):
-            note = Note(text)
-            spans = [span for find in self._finders for span in find(note)]
-            spans.extend(span for found in read for span in found[i])
+            spans = spans_of[i]
             spans.extend(self._from_foreign(text))
             spans.extend(known[i])
             spans = [s for s in spans if s.score >= self.params.threshold]
@@ -111,6 +116,11 @@ class Detector:
         else:
             merged = [[span._replace(entity="") for span in spans] for spans in merged]
         return [unfold(spans, offsets) for spans, (_, offsets) in zip(merged, folded, strict=True)]
+
+    def by_patterns(self, text: str) -> list[Span]:
+        """What the patterns alone find in a folded text, overlaps and all."""
+        note = Note(text)
+        return [span for find in self._finders for span in find(note) if span.score >= self.params.threshold]
 
     def _from_foreign(self, text: str) -> Iterable[Span]:
         for recognizer in self._foreign:

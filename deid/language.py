@@ -1,8 +1,10 @@
 """The spaCy language of our model: English whose words carry what the word lists say about them.
 
 A lexeme's PREFIX, by default its first letter, is here the class that `deid.lexicon` gives the word (a given name, a
-city, an ordinary word, a drug ...), and its NORM is lower case without accents and with every digit read as 0. Both are
-computed once for each distinct word, so the model sees the lists at no cost for each token.
+city, an ordinary word, a drug ...), and its NORM is lower case without accents and with every digit read as 0. Of words
+that the authors of the training text hardly used, NORM is the last four letters alone: each would share its row of the
+model's table with names drawn for training, and a drug that nobody had written there came out as a name. Both are computed
+once for each distinct word, so the model sees the lists at no cost for each token.
 """
 
 from __future__ import annotations
@@ -10,12 +12,26 @@ from __future__ import annotations
 import re
 import unicodedata
 import zlib
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from deid import phrases
-from deid.lexicon import CITY, CITY_RARE, COUNTY, GIVEN, GIVEN_RARE, SURNAME, SURNAME_RARE, flags, name_share
+from deid.lexicon import (
+    CITY,
+    CITY_RARE,
+    CLINICAL,
+    COUNTY,
+    DRUG,
+    GIVEN,
+    GIVEN_RARE,
+    SURNAME,
+    SURNAME_RARE,
+    flags,
+    name_share,
+)
 from deid.torchless import without_torch
 from deid.vocabulary import BRANDS, EPONYMS, is_clinical
 
@@ -41,6 +57,18 @@ def norm(word: str) -> str:
     return _DIGIT.sub("0", low)
 
 
+def frequent(texts: Iterable[str], least: int = 3) -> frozenset[str]:
+    """The words that stand `least` times or more in what the authors of the training text wrote, as `norm` gives them."""
+    counts = Counter(norm(token) for text in texts for token in _TOKEN.findall(text) if token.isalpha())
+    return frozenset(word for word, count in counts.items() if count >= least)
+
+
+def spelling(word: str, known: frozenset[str]) -> str:
+    """The word as `norm` gives it where the model knows it, else its ending; numbers and signs are known."""
+    low = norm(word)
+    return low if low in known or not low.isalpha() else "~" + low[-4:]
+
+
 def _class(word: str, bits: int, share: float, kind: str) -> str:
     ending = "e" if is_clinical(word.lower()) else ""
     return f"lists:{bits}:{0 if share < 0.02 else 1 if share < 0.15 else 2 if share < 0.6 else 3}{ending}{kind}"
@@ -63,7 +91,7 @@ def word_class(word: str) -> str:
 
 def hidden_class(word: str) -> str:
     """The same for training: one listed name in `_HIDDEN` has lost what says "name" or "place", always the same ones,
-    and one eponym, brand or abbreviation in as many has lost what says so.
+    one eponym, brand or abbreviation in as many has lost what says so, and one clinical word or drug.
     """
     bits, share, kind = flags(word), name_share(word), _kind(word)
     if zlib.crc32(norm(word).encode()) % _HIDDEN == 0:
@@ -71,6 +99,8 @@ def hidden_class(word: str) -> str:
             bits, share = bits & ~_NAMES, 0.0
     elif zlib.crc32(norm(word).encode(), 1) % _HIDDEN == 0:
         kind = ""
+    elif bits & CLINICAL and zlib.crc32(norm(word).encode(), 2) % _HIDDEN == 0:
+        bits &= ~(CLINICAL | DRUG)
     return _class(word, bits, share, kind)
 
 
@@ -93,6 +123,12 @@ class Tokenizer:
 
     def __init__(self, vocab: Vocab) -> None:
         self.vocab = vocab
+        self.know(frozenset())
+
+    def know(self, words: frozenset[str]) -> None:
+        """Take the words whose spelling the model shall see; they are kept with the pipeline."""
+        self.known = words
+        self.vocab.lex_attr_getters[NORM] = lambda word: spelling(word, words)  # type: ignore[attr-defined]
 
     def __call__(self, text: str) -> Doc:
         words: list[str] = []
@@ -106,19 +142,21 @@ class Tokenizer:
         return Doc(self.vocab, words=words, spaces=spaces)
 
     def to_bytes(self, **_: Any) -> bytes:
-        """Nothing to keep: the pattern is code."""
-        return b""
+        """The words it knows, sorted; the pattern is code."""
+        return ("\n".join(sorted(self.known)) + "\n").encode()
 
-    def from_bytes(self, _data: bytes, **_: Any) -> Tokenizer:
-        """Nothing to read."""
+    def from_bytes(self, data: bytes, **_: Any) -> Tokenizer:
+        """Know the words that `to_bytes` gave."""
+        self.know(frozenset(data.decode().split()))
         return self
 
-    def to_disk(self, _path: Any, **_: Any) -> None:
-        """Nothing to keep."""
+    def to_disk(self, path: str | Path, **_: Any) -> None:
+        """`to_bytes` as a file."""
+        Path(path).write_bytes(self.to_bytes())
 
-    def from_disk(self, _path: Any, **_: Any) -> Tokenizer:
-        """Nothing to read."""
-        return self
+    def from_disk(self, path: str | Path, **_: Any) -> Tokenizer:
+        """`from_bytes` of a file."""
+        return self.from_bytes(Path(path).read_bytes())
 
 
 @spacy.registry.tokenizers("clinicorpus.Tokenizer.v1")

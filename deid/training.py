@@ -25,7 +25,7 @@ with without_torch():
     from spacy.language import Language
     from spacy.tokens import Doc
     from spacy.training import Example
-    from spacy.util import compounding, fix_random_seed, minibatch
+    from spacy.util import fix_random_seed
     from thinc.api import Adam
 
 Labelled = tuple[str, Sequence[tuple[int, int, str]]]
@@ -38,7 +38,7 @@ MODEL_LABEL = {
     **dict.fromkeys("ZIP PHONE FAX EMAIL SSN MRN HEALTH_PLAN ACCOUNT LICENSE VEHICLE DEVICE URL IP BIOMETRIC USERNAME OTHER_ID".split(), "CODE"),
 }  # fmt: skip
 
-DECAY = 0.92
+RATE = 0.002  # falls in a line to a two-hundredth
 SHAPE = {"width": 128, "depth": 5}
 
 CONFIG = """
@@ -110,36 +110,42 @@ def examples(nlp: Language, texts: Iterable[Labelled]) -> Iterator[Example]:
 
 
 def train(
-    texts: Iterable[Labelled], *, seed: int, width: int = SHAPE["width"], depth: int = SHAPE["depth"], say: Callable[[int, float], None] = lambda n, loss: None,
+    rounds: Iterable[Sequence[Labelled]], number: int, *, known: frozenset[str], seed: int,
+    width: int = SHAPE["width"], depth: int = SHAPE["depth"], say: Callable[[int, float], None] = lambda n, loss: None,
 ) -> Language:  # fmt: skip
-    """A pipeline trained in one pass over `texts`, which should be long and varied rather than repeated.
+    """A pipeline trained in one pass over `number` rounds of text, each of which holds every template once, filled anew.
 
-    `say(texts so far, mean loss of the last ones)` is called every 4,000 texts.
+    `known` are the words whose spelling it sees (`language.frequent`). `say(texts so far, mean loss of the last ones)` is
+    called every 4,000 texts.
     """
     fix_random_seed(seed)
     nlp = blank(width, depth)
+    nlp.tokenizer.know(known)  # type: ignore[union-attr]
     # One listed name in four is hidden from the model, or it would learn the lists instead of the language.
     nlp.vocab.lex_attr_getters[spacy.attrs.PREFIX] = language.hidden_class  # type: ignore[attr-defined]
-    stream = iter(texts)
-    first = list(itertools.islice(stream, 400))
     tagger = nlp.get_pipe("identifiers")
     for tag in ("O", *(f"{side}-{label}" for label in sorted(set(MODEL_LABEL.values())) for side in "BI")):
         tagger.add_label(tag)  # type: ignore[attr-defined]
-    nlp.initialize(lambda: examples(nlp, first))
+    stream = iter(rounds)
+    first = next(stream)
+    nlp.initialize(lambda: examples(nlp, first[:400]))
     use_numpy(nlp)
-    optimizer = Adam(0.002, L2=0.01, grad_clip=1.0, use_averages=True)
+    optimizer = Adam(RATE, L2=0.01, grad_clip=1.0, use_averages=True)
     rng = random.Random(seed)
-    seen, total = 0, 0.0
-    for chunk in _shuffled(itertools.chain(first, stream), 4000, rng):
-        for batch in minibatch(examples(nlp, chunk), compounding(16.0, 64.0, 1.002)):
+    seen = said = 0
+    total = 0.0
+    for done, texts in enumerate(itertools.chain([first], stream)):
+        batches = _batches(texts, rng)
+        for i, batch in enumerate(batches):
+            optimizer.learn_rate = RATE * max(0.005, 1 - (done + i / len(batches)) / number)
             losses: dict[str, float] = {}
             with one_thread():
-                nlp.update(batch, sgd=optimizer, losses=losses, drop=0.1)
+                nlp.update(list(examples(nlp, batch)), sgd=optimizer, losses=losses, drop=0.1)
             seen += len(batch)
             total += losses["identifiers"]
-        say(seen, total / len(chunk))
-        total = 0.0
-        optimizer.learn_rate = max(0.0001, optimizer.learn_rate * DECAY)
+            if seen - said >= 4000:
+                say(seen, total / (seen - said))
+                total, said = 0.0, seen
     # The mean of the last weights, not the last weights: they swing with each batch.
     with nlp.use_params(optimizer.averages):
         averaged = tagger.model.to_bytes()  # type: ignore[attr-defined]
@@ -147,15 +153,27 @@ def train(
     return nlp
 
 
-def _shuffled(texts: Iterable[Labelled], size: int, rng: random.Random) -> Iterator[list[Labelled]]:
-    stream = iter(texts)
-    while chunk := list(itertools.islice(stream, size)):
-        rng.shuffle(chunk)
-        yield chunk
+def _batches(texts: Sequence[Labelled], rng: random.Random) -> list[list[Labelled]]:
+    """Texts of about the same length by up to 64 and 16,000 characters, the batches in any order.
+
+    Whole notes and single lines are not mixed: a gradient is clipped to one length, and notes would outvote the lines.
+    """
+    order = sorted(rng.sample(texts, len(texts)), key=lambda one: len(one[0]).bit_length())
+    batches: list[list[Labelled]] = [[]]
+    held = 0
+    for one in order:
+        if batches[-1] and (len(batches[-1]) == 64 or held + len(one[0]) > 16_000):
+            batches.append([])
+            held = 0
+        batches[-1].append(one)
+        held += len(one[0])
+    rng.shuffle(batches)
+    return batches
 
 
-def save(nlp: Language, out: Path, card: dict[str, Any]) -> None:
-    """Write the pipeline and its card into the folder `out`, which appears whole or not at all.
+def save(nlp: Language, out: Path, card: dict[str, Any], finish: Callable[[Path], dict[str, Any]]) -> None:
+    """Write the pipeline, what `finish` adds to its folder, and its card into the folder `out`, which appears whole or not
+    at all. `finish(folder)` writes the judge and returns what the card says of it.
 
     Left out is spaCy's table of strings: it would hold every drawn name, and the features are hashes that need none.
     """
@@ -163,13 +181,21 @@ def save(nlp: Language, out: Path, card: dict[str, Any]) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     nlp.to_disk(partial, exclude=["vocab"])
     weights = hashlib.sha256((partial / "identifiers" / "model").read_bytes()).hexdigest()
-    size = sum(file.stat().st_size for file in partial.rglob("*") if file.is_file())
-    card = {**card, "weights_sha256": weights, "bytes": size, "libraries": {"spacy": spacy.__version__}}
-    (partial / "card.json").write_text(json.dumps(card, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    (partial / "README.md").write_text(_readme(card), encoding="utf-8")
+    write_card(
+        partial,
+        {**card, "judge": finish(partial), "weights_sha256": weights, "libraries": {"spacy": spacy.__version__}},
+    )
     if out.exists():
         shutil.rmtree(out)
     partial.rename(out)
+
+
+def write_card(folder: Path, card: dict[str, Any]) -> None:
+    """The card of a model as card.json and README.md; its size is counted anew."""
+    parts = (file for file in folder.rglob("*") if file.is_file() and file.name not in ("card.json", "README.md"))
+    card["bytes"] = sum(file.stat().st_size for file in parts)
+    (folder / "card.json").write_text(json.dumps(card, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    (folder / "README.md").write_text(_readme(card), encoding="utf-8")
 
 
 def _readme(card: dict[str, Any]) -> str:
@@ -184,6 +210,9 @@ A spaCy pipeline with one tagger over the tokens of `deid.language`: for each to
 Trained by `{card["command"]}` ({settings}); the same command with the same versions gives the same weights.
 
 {sources}
+
+Which of its finds to believe is decided by judge.npz: {card["judge"]["trees"]} boosted trees grown on {card["judge"]["finds"]:,} finds in {card["judge"]["texts"]:,} annotated texts
+({card["judge"]["source"]}) that the model was not trained on.
 
 No note of any patient was read. What the detector reaches with it is in benchmarks/results/deid.md.
 

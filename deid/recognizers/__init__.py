@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from deid.judge import load_judge
 from deid.recognizers import ages, codes, contacts, dates, names, ner, organisations, places
 from deid.torchless import without_torch
 
@@ -9,7 +12,7 @@ with without_torch():
     from presidio_analyzer import RecognizerRegistry
 
 
-def clinical_registry(model: str = "clinical_v1", *, ner_threshold: float = 0.03) -> RecognizerRegistry:
+def clinical_registry(model: str = "clinical_v1", *, ner_threshold: float = 0.25) -> RecognizerRegistry:
     """A presidio registry with all recognizers of this room, for our detector or a presidio AnalyzerEngine.
 
     `model` is the one that finds people and places: clinical_v1, en_core_web_sm, none, or a folder of `deid train`.
@@ -17,5 +20,6 @@ def clinical_registry(model: str = "clinical_v1", *, ner_threshold: float = 0.03
     """
     recognizers = [m.recognizer() for m in (dates, ages, contacts, codes, places, names, organisations)]
     if model != "none":
-        recognizers.append(ner.NerRecognizer(ner.load_model(model), ner_threshold))
+        judge = None if model == "en_core_web_sm" else load_judge(ner.MODELS.get(model, Path(model)))
+        recognizers.append(ner.NerRecognizer(ner.load_model(model), judge, ner_threshold))
     return RecognizerRegistry(recognizers=recognizers, supported_languages=["en"])

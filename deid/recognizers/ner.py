@@ -11,35 +11,26 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from deid import phrases
-from deid.lexicon import CLINICAL, CLOSED, GIVEN, SURNAME, WORD, flags, is_safe, name_share
+from deid.judge import DOSE_NEXT, EPONYM_NEXT, NUMBER_NEXT, Entity, Judge, doubts, may_err
+from deid.lexicon import GIVEN, SURNAME, flags, is_safe
 from deid.note import LETTER
-from deid.recognizers.codes import REFERENCE, SHORTHAND
-from deid.recognizers.common import CAPITAL, ClinicalRecognizer, has_few_capitals
+from deid.recognizers.codes import REFERENCE
+from deid.recognizers.common import ClinicalRecognizer
 from deid.recognizers.dates import could_be_day
 from deid.recognizers.names import clean_name
-from deid.recognizers.places import FACILITY, KIND_WORDS
+from deid.recognizers.places import FACILITY
 from deid.spans import Span
 from deid.torchless import without_torch
-from deid.vocabulary import BRANDS, EPONYM_HEADS, EPONYMS, LANDS, NAME_WORDS, NATIONS, STATES, common_words, is_clinical
+from deid.vocabulary import BRANDS, EPONYMS, LANDS, NAME_WORDS, NATIONS, STATES, common_words, is_clinical
 
 if TYPE_CHECKING:
     from spacy.language import Language
     from spacy.tokens import Doc
-
-
-class Entity(NamedTuple):
-    """What a model found: its label, offsets in the text it was given, and its probability (1 where it gives none)."""
-
-    label: str
-    start: int
-    end: int
-    probability: float = 1.0
 
 
 # One word is a far weaker find than a full name; linking carries only the latter to other notes.
@@ -49,15 +40,8 @@ _EMPLOYER_END = re.compile(
     r"|College|School|Academy|Institute|Church|Department|Agency|Association|Union|Services|Foundation)\.?$"
 )
 _HEADING = re.compile(r"[ \t]*:")
-_EPONYM_NEXT = re.compile(rf"(?:'s)?[ \t-]+(?:{'|'.join(EPONYM_HEADS)})\b", re.IGNORECASE)
 _STATE_NAMES = frozenset(s.lower() for s in STATES.values()) | {s.lower() for s in STATES}
 _DIGIT = re.compile(r"\d")
-_DOSE_NEXT = re.compile(
-    r"(?:'s)?[ \t-]{0,2}(?:\d[\d.,/-]*[ \t-]?(?:mg|mcg|ml|cc|g\b|units?|%|tabs?|caps?|french|mm|cm|puffs?|drops?|gauge)|drip\b|drops\b|cream\b"
-    r"|ointment\b|tablets?\b|capsules?\b|inhaler|nebuli[sz]er|suture|sutures\b|patch\b|spray\b|injections?\b|infusion\b|solution\b|XL\b|XR\b|SR\b|CR\b|ER\b|HCT\b)",
-    re.IGNORECASE,
-)
-_NUMBER_NEXT = re.compile(r"[ \t]{0,2}[=<>]?[ \t]?\d")
 # A place stands after a preposition, in a list of places, or before its state.
 _PLACE_BEFORE = re.compile(
     r"(?:\b(?:in|from|to|at|near|of|outside|around|toward|towards|via|through|visit(?:ing|ed|s)?|leaving|left|downtown|between|address|location|city|town)[ \t\n]{1,3}|\()$",
@@ -107,8 +91,17 @@ def one_thread() -> AbstractContextManager[Any]:
     return limit
 
 
-def read(model: Language, texts: Sequence[str], least: float) -> list[list[Entity]]:
-    """Entities of each text. `least`: how probable "some identifier" must be for a token of our own model to be one."""
+def finds(model: Language, texts: Sequence[str]) -> list[list[Entity]]:
+    """Entities of each folded text. Only stretches that could hold a name are read, in batches over all texts."""
+    places = [(i, start, end) for i, text in enumerate(texts) for start, end in stretches(text)]
+    out: list[list[Entity]] = [[] for _ in texts]
+    read = _read(model, [texts[i][start:end] for i, start, end in places])
+    for (i, shift, _), some in zip(places, read, strict=True):
+        out[i].extend(e._replace(start=shift + e.start, end=shift + e.end) for e in some)
+    return out
+
+
+def _read(model: Language, texts: Sequence[str]) -> list[list[Entity]]:
     # The zone frees the strings that these texts bring; without it the model grows with every note it reads.
     with model.memory_zone():
         if not model.has_pipe("identifiers"):
@@ -127,27 +120,30 @@ def read(model: Language, texts: Sequence[str], least: float) -> list[list[Entit
             at = 0
             for doc in batch:
                 part = slice(at, at + len(doc))
-                out.append(_runs(doc, some[part], best[part], names, least))
+                out.append(_runs(doc, some[part], best[part], names))
                 at += len(doc)
         return out
 
 
+# A token below it is never looked at again; of the identifiers in tests/deid/gold/dev*, 0.3% are.
+_LEAST = 0.02
 _BATCH = 64  # stretches at once: 350 MB a process; with 256, 500 MB and no faster
 
 
-def _runs(doc: Doc, some: Any, best: Any, names: list[str], least: float) -> list[Entity]:
-    """Runs of tokens that are some identifier with a probability of `least`; of one kind, the likeliest of each token."""
+def _runs(doc: Doc, some: Any, best: Any, names: list[str]) -> list[Entity]:
+    """Runs of tokens that are some identifier with a probability of _LEAST; of one kind, the likeliest of each token."""
     out: list[Entity] = []
     last = -2
-    for i in np.flatnonzero(some >= least).tolist():
-        token = doc[i]
+    for i in np.flatnonzero(some >= _LEAST).tolist():
+        token, p = doc[i], float(some[i])
         label, end = names[best[i]], token.idx + len(token)
         if i == last + 1 and out[-1].label == label:
-            out[-1] = Entity(label, out[-1].start, end, max(out[-1].probability, float(some[i])))
+            before = out[-1]
+            out[-1] = Entity(label, before.start, end, max(before.probability, p), min(before.least, p))
         else:
-            out.append(Entity(label, token.idx, end, float(some[i])))
+            out.append(Entity(label, token.idx, end, p, p))
         last = i
-    return out
+    return [e for e in out if any(map(str.isalnum, doc.text[e.start : e.end]))]
 
 
 # A stretch is read by the model at once. Its convolutions see five tokens to each side, so little is lost by cutting
@@ -188,18 +184,18 @@ def _person(text: str, start: int, end: int) -> Iterator[Span]:
     if _DIGIT.search(text, start, end) or "\n" in text[start:end].strip():
         end = min((at for at in (text.find("\n", start), _first_digit(text, start)) if at > start), default=end)
     bounds = clean_name(text, start, end, titled=False)
-    if bounds is None or _HEADING.match(text, bounds[1]) or _EPONYM_NEXT.match(text, bounds[1]):
+    if bounds is None or _HEADING.match(text, bounds[1]) or EPONYM_NEXT.match(text, bounds[1]):
         return
     start, end = bounds
     words = text[start:end].split()
     single = len(words) == 1
     if single and (
-        len(words[0]) < 3 or _NUMBER_NEXT.match(text, end) or words[0].isupper() or _clinical_word(words[0].lower())
+        len(words[0]) < 3 or NUMBER_NEXT.match(text, end) or words[0].isupper() or _clinical_word(words[0].lower())
     ):
         return
     if all(w.isupper() for w in words) and any(_clinical_word(w.lower()) or len(w) < 3 for w in words):
         return
-    if not any(w[0].isupper() for w in words) or _DOSE_NEXT.match(text, end):
+    if not any(w[0].isupper() for w in words) or DOSE_NEXT.match(text, end):
         return
     yield Span(start, end, "NAME", _ONE_WORD_SCORE if single else _PERSON_SCORE, "ner.person")
 
@@ -219,10 +215,10 @@ def _place(text: str, start: int, end: int) -> Iterator[Span]:
     if (
         all(_clinical_word(w) or w in NATIONS for w in words)
         or _HEADING.match(text, end)
-        or _EPONYM_NEXT.match(text, end)
+        or EPONYM_NEXT.match(text, end)
     ):
         return
-    if not (_PLACE_BEFORE.search(text[max(0, start - 20) : start]) or _STATE_NEXT.match(text, end)) or _DOSE_NEXT.match(
+    if not (_PLACE_BEFORE.search(text[max(0, start - 20) : start]) or _STATE_NEXT.match(text, end)) or DOSE_NEXT.match(
         text, end
     ):
         return
@@ -271,7 +267,7 @@ def _own(identifier: str) -> Callable[[str, int, int], Iterator[Span]]:
             return
         if identifier == "UNIT" and word.isdigit() and _SCORE_BEFORE.search(text[max(0, start - 20) : start]):
             return
-        if identifier in ("NAME", "CLINICIAN", "CITY") and " " not in text[start:end] and _EPONYM_NEXT.match(text, end):
+        if identifier in ("NAME", "CLINICIAN", "CITY") and " " not in text[start:end] and EPONYM_NEXT.match(text, end):
             return
         if identifier == "OTHER_ID" and text[max(0, start - 2) : start + 2].startswith(_VARIANT_MARKS):
             return
@@ -302,87 +298,6 @@ _PLACE_TO_KEEP = re.compile(
 )  # fmt: skip
 
 
-def needed(text: str, label: str, *, few_capitals: bool, many_capitals: bool = False, opens: bool = False) -> float:
-    """How probable an entity of our own model must be to be believed, beyond the user's threshold.
-
-    One word that the lists call ordinary or clinical is a name far more rarely than the model thinks, the more so without
-    its capital. Each value is where one more identifier found costs two or three harmless words, on tests/deid/gold/dev*.
-    """
-    text = text.strip(" .,;:()'\"")
-    words = text.split()
-    lower = text.islower() and not few_capitals  # in a note with capitals a name has them
-    if label == "CODE":
-        if _NO_CODE.fullmatch(text):
-            return 0.6
-        if any(c.isdigit() for c in text):
-            return 0.3 if _FEW_NUMBERS.fullmatch(text) else 0.03
-        return 0.6 if text.lower().replace(".", "") in SHORTHAND or flags(text) & CLINICAL else 0.2
-    if label == "DAY":
-        if text.lower() in _VERBS_TOO:
-            return 2.0
-        return 0.1 if not _DAY_LIKE.search(text) else 0.04  # most bare years and numbers are no identifiers
-    if len(words) != 1:
-        if all(is_safe(w) or w.lower() in KIND_WORDS for w in words):
-            return 0.3
-        return 0.4 if lower else 0.06
-    word = words[0]
-    if any(c.isdigit() for c in word):
-        return 0.9 if label == "UNIT" and _GENE.fullmatch(word) else 0.06
-    plain = word.lower().removesuffix("'s")
-    if (plain in CLOSED and not word[0].isupper()) or word in _MEASURES:
-        return 0.8
-    if (
-        plain in phrases.words("things")
-        or plain in BRANDS
-        or plain in phrases.words("eponym_surnames")
-        or plain in EPONYMS
-    ):
-        return 0.3
-    if opens and plain in NAME_WORDS:
-        return 0.04  # "Hope to discharge soon": where a capital says nothing
-    if is_safe(word) or is_clinical(word.lower()):
-        return 0.6 if lower else 0.3
-    bits = flags(word)
-    if (
-        word.isupper()
-        and not many_capitals
-        and word.lower() in phrases.tokens("abbreviations")
-        and name_share(word) < 0.6
-    ):
-        return 0.8
-    if word.isupper() and len(word) <= 5 and not (bits and (many_capitals or name_share(word) >= 0.9)):
-        return 0.1 if many_capitals else 0.5  # LIMA, NAAT: in a note with small letters an abbreviation
-    if lower:
-        return 0.6 if bits & (WORD | CLINICAL) else 0.1
-    return 0.06 if bits & (WORD | CLINICAL) else 0.03
-
-
-_MEASURES = frozenset("min mg ml mcg kg cm mm hr hrs sec puffs tabs units yds reps tong".split())
-_FEW_NUMBERS = re.compile(r"(?=(?:\D*\d){1,7}\D*$)[\d.,]*[/.-][\d/.,-]*")  # "150/50/100", "0-1/100"
-_GENE = re.compile(r"[A-Z]{2,5}\d{1,3}[A-Z]?")
-# A time of day, a year, a coma score, a stage, vertebrae, laboratory shorthand: codes only if the model is sure.
-_NO_CODE = re.compile(
-    r"[01]\d[0-5]\d|2[0-3][0-5]\d|(?:19|20)\d\d|(?:[EVM]\d[ ,]?){1,3}|[CTLS]\d{1,2}(?:-[CTLS]?\d{1,2})?|[A-Z]{1,3}-\d{1,2}|[a-z]?T\d[A-Za-z]?N\d[A-Za-z0-9]*"
-    r"|(?:[BbQqTtPp]\.?){1}(?:[A-Za-z]\.?){0,3}|[A-Z]{1,3}\d{1,3}[A-Z]?|[A-Z]{4,5}\d{1,2}|(?:[A-Z]{1,4}/){1,3}[A-Z]{1,4}|[MDY/]{5,10}"
-)
-_VERBS_TOO = (
-    "may",
-    "march",
-    "may march",
-    "mar",
-    "sat",
-    "sun",
-    "mon",
-    "wed",
-    "second",
-    "first",
-    "the",
-    "the day",
-    "day",
-)
-_DAY_LIKE = re.compile(r"\d[/.\-\\]\d|\d(?:st|nd|rd|th)|[a-z]{3,}", re.IGNORECASE)
-
-
 # The labels of our model are the identifiers, but for days and codes, which the patterns tell apart better.
 _BY_LABEL = {
     **{label: _own(label) for label in ("NAME", "CLINICIAN", "FACILITY", "EMPLOYER", "CITY", "STREET", "UNIT")},
@@ -393,45 +308,15 @@ _BY_LABEL = {
 
 def from_entities(text: str, entities: Iterable[Entity]) -> Iterator[Span]:
     """Spans of folded text from what our model, or one that uses OntoNotes labels, found in it."""
-    entities = list(entities)
-    sure = sum(e.probability >= 0.5 for e in entities)
-    few_capitals = has_few_capitals(text)
-    many_capitals = 2 * len(CAPITAL.findall(text)) > sum(map(str.isalpha, text))
-    for label, start, end, probability in entities:
-        if probability < 1.0:
-            least = needed(
-                text[start:end],
-                label,
-                few_capitals=few_capitals,
-                many_capitals=many_capitals,
-                opens=_OPENS.search(text, max(0, start - 3), start) is not None,
-            )
-            if probability < among(least, label, sure):
-                continue
+    for label, start, end, probability, *_ in entities:
         if handler := _BY_LABEL.get(label):
             for span in handler(text, start, end):
                 yield span if probability == 1.0 else span._replace(score=_score(probability))
 
 
-def among(least: float, label: str, sure: int) -> float:
-    """`needed`, given how many entities of the note the model is sure of (0.5): identifiers come in company.
-
-    In notes with six or more of them, a factor of 0.3 took the dense notes of tests/deid/gold/dev* with any identifier
-    left from 23.7% to 19.0% and the text masked beside identifiers from 3.4% to 4.1%; 0.15 in those with twelve or more
-    takes another 1.4 points, and masks another 0.4%. Real reports, which hold few, are touched as before. In texts with none, twice as much (of codes and days three times) touches a fifth fewer harmless
-    snippets, at the cost of half a percent of the names that stand alone.
-    """
-    if least > 1:
-        return least
-    if sure >= _CROWD:
-        return (0.15 if sure >= 2 * _CROWD else 0.3) * least
-    if not sure:
-        return max(least, min(0.6, least * (3 if label in ("CODE", "DAY") else 2)))
-    return least
-
-
-_CROWD = 6
-_OPENS = re.compile(r"(?:\A|\n|[.!?:][ ])[ ]?$")
+def possible(text: str, entity: Entity) -> bool:
+    """Whether the form alone does not already speak against a find of our own model."""
+    return any(True for _ in from_entities(text, [entity]))
 
 
 def _score(probability: float) -> float:
@@ -442,19 +327,32 @@ def _score(probability: float) -> float:
 class NerRecognizer(ClinicalRecognizer):
     """The people, places and codes that a model finds, as a presidio recognizer: it reads the text with its own model.
 
-    `least` is how probable "some identifier" must be for a token of our own model.
+    `least` is how probable an identifier must be, in the opinion of our own model's judge.
     """
 
-    def __init__(self, model: Language, least: float) -> None:
-        self.model, self.least = model, least
+    def __init__(self, model: Language, judge: Judge | None, least: float) -> None:
+        self.model, self.judge, self.least = model, judge, least
         identifiers = ["NAME", "CLINICIAN", "CITY", "FACILITY", "EMPLOYER", "STREET", "UNIT", "DATE", "OTHER_ID"]
         super().__init__("ner", identifiers, lambda note: next(iter(self.read([note.text]))))
 
     def read(self, texts: Sequence[str]) -> list[list[Span]]:
-        """Spans of each folded text. Only stretches that could hold a name are read, in batches over all texts."""
-        places = [(i, start, end) for i, text in enumerate(texts) for start, end in stretches(text)]
-        entities: list[list[Entity]] = [[] for _ in texts]
-        found = read(self.model, [texts[i][start:end] for i, start, end in places], self.least)
-        for (i, shift, _), some in zip(places, found, strict=True):
-            entities[i].extend(e._replace(start=shift + e.start, end=shift + e.end) for e in some)
-        return [list(from_entities(text, some)) for text, some in zip(texts, entities, strict=True)]
+        """Spans of each folded text."""
+        return self.weigh(texts, [()] * len(texts))[0]
+
+    def weigh(
+        self, texts: Sequence[str], patterns: Sequence[Sequence[Span]]
+    ) -> tuple[list[list[Span]], list[list[Span]]]:
+        """What the model found in each folded text, and what of the patterns' spans stands, as the judge sees both."""
+        entities = finds(self.model, texts)
+        stand = [list(spans) for spans in patterns]
+        if self.judge:
+            doubted = [doubts(*one) for one in zip(texts, entities, patterns, strict=True)]
+            rows = [rows for *_, rows in doubted]
+            good = iter((self.judge.probabilities(np.concatenate(rows)) >= self.least).tolist() if rows else [])
+            for i, (alone, weak, _) in enumerate(doubted):
+                believed = {e: next(good) for e in alone}
+                fallen = {(span.start, span.end) for span in weak if not next(good)}
+                # A sure find that a pattern made as well is kept for its score, by which a name is carried to other notes.
+                entities[i] = [e for e in entities[i] if believed.get(e, e.probability >= 0.5 and not fallen)]
+                stand[i] = [s for s in stand[i] if (s.start, s.end) not in fallen or not may_err(s)]
+        return [list(from_entities(text, some)) for text, some in zip(texts, entities, strict=True)], stand

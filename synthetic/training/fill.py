@@ -21,6 +21,7 @@ from clinicorpus_errors import UserError
 from synthetic import people
 from synthetic.damage import _NEAR, mistype, recase
 from synthetic.training import values
+from synthetic.training.annotated import MARK, annotated, refill
 from synthetic.training.values import Someone, Vocabulary, name_form, someone
 from synthetic.writer import Piece, assemble, mark, pieces
 
@@ -59,6 +60,10 @@ _SCORES = "GCS 15|PHQ-9 of 12|MELD 18|NIHSS 4|CHA2DS2-VASc 3|Braden 16|Apgar 8/9
 
 _Random = random.Random
 _Value = Callable[[_Random, "Vocabulary"], str]
+
+
+def _any_case(rng: _Random, word: str) -> str:
+    return rng.choice([word, word, word.capitalize(), word.capitalize(), word.upper()])
 
 
 def _address(rng: _Random, vocabulary: Vocabulary) -> str:
@@ -223,7 +228,7 @@ _MARKED: dict[str, tuple[str, _Value]] = {
 _PLAIN: dict[str, _Value] = {
     "state": lambda r, _: r.choice(_STATE_NAMES), "st": lambda r, _: r.choice(values.STATES), "country": lambda r, _: r.choice(_COUNTRIES),
     "year": lambda r, _: str(r.randint(1960, 2025)), "time": lambda r, _: r.choice([f"{r.randint(0, 23):02d}{r.randint(0, 59):02d}", f"{r.randint(1, 12)}:{r.randint(0, 59):02d} {r.choice(['AM', 'PM', 'am', 'p.m.'])}", f"{r.randint(0, 23)}:{r.randint(0, 59):02d}"]),
-    "age": lambda r, _: str(r.randint(18, 89)), "drug": lambda r, _: r.choice(_DRUGS), "dose": lambda r, _: f"{r.choice([1, 2, 5, 10, 20, 25, 40, 50, 81, 100, 250, 500])} {r.choice(['mg', 'mg', 'mcg', 'units', 'mL'])}",
+    "age": lambda r, _: str(r.randint(18, 89)), "drug": lambda r, v: r.choice(_DRUGS) if r.random() < 0.4 else _any_case(r, r.choice(v.drugs)), "dose": lambda r, _: f"{r.choice([1, 2, 5, 10, 20, 25, 40, 50, 81, 100, 250, 500])} {r.choice(['mg', 'mg', 'mcg', 'units', 'mL'])}",
     "bp": lambda r, _: f"{r.randint(88, 190)}/{r.randint(45, 105)}", "hr": lambda r, _: str(r.randint(48, 130)), "temp": lambda r, _: r.choice([f"{r.randint(970, 1030) / 10}", f"{r.randint(360, 394) / 10}"]),
     "lab": lambda r, _: r.choice(_LABS), "num": lambda r, _: str(r.randint(1, 99)), "eponym": lambda r, v: r.choice(_EPONYMS if r.random() < 0.2 else v.eponyms), "dx": lambda r, _: r.choice(_DX), "score": lambda r, _: r.choice(_SCORES),
 }  # fmt: skip
@@ -305,10 +310,10 @@ def _uncommented(part: str) -> str:
 
 
 def training_digest() -> str:
-    """sha256 over the template files, by name."""
+    """sha256 over the files of text, by name."""
     digest = hashlib.sha256()
-    for path in sorted(FOLDER.glob("*.txt")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    for path in sorted([*FOLDER.glob("*.txt"), *FOLDER.glob("annotated/*.txt")]):
+        digest.update(path.relative_to(FOLDER).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 
@@ -389,6 +394,58 @@ def _misspelt_names(rng: random.Random, parts: list[Piece]) -> list[Piece]:
     return out
 
 
+def _damaged(rng: random.Random, parts: list[Piece]) -> list[Piece]:
+    """In one of the states notes come in."""
+    draw = rng.random()
+    if draw < 0.17:
+        parts = recase(parts, "lower")
+    elif draw < 0.25:
+        parts = recase(parts, "upper")
+    if rng.random() < 0.08:
+        parts = _bare(parts)
+    if rng.random() < 0.12:
+        parts = mistype(parts, rng, 0.05)
+    if rng.random() < 0.12:
+        parts = _misspelt_names(rng, parts)
+    if rng.random() < 0.10:
+        parts = _squeeze(rng, parts)
+    if rng.random() < 0.06:
+        parts = _ocr(rng, parts)
+    return parts
+
+
+_LONG_WORD = re.compile(r"[A-Za-z]{5,}")
+
+
+def _other_terms(rng: random.Random, vocabulary: Vocabulary, parts: list[Piece]) -> list[Piece]:
+    """In one text of two, a third of the clinical words outside identifiers become others that end alike: the templates
+    name a few thousand of them, notes all.
+    """
+    if rng.random() < 0.5:
+        return parts
+
+    def swap(match: re.Match[str]) -> str:
+        word = match[0]
+        alike = vocabulary.by_ending.get(word[-2:].lower(), ())
+        if rng.random() > 0.3 or word.lower() not in vocabulary.known_terms:
+            return word
+        new = rng.choice(alike)
+        return new.upper() if word.isupper() else new.capitalize() if word[0].isupper() else new
+
+    return [part if part.identifier else part._replace(text=_LONG_WORD.sub(swap, part.text)) for part in parts]
+
+
+def _labelled(parts: list[Piece]) -> Labelled:
+    text, gold = assemble(parts)
+    return Labelled(text, [(g.start, g.end, g.identifier) for g in gold])
+
+
+def from_annotated(marked: str, rng: random.Random, vocabulary: Vocabulary) -> Labelled:
+    """An annotated note with other identifiers, two in five undamaged."""
+    parts = _other_terms(rng, vocabulary, refill(marked, rng, vocabulary))
+    return _labelled(_damaged(rng, parts) if rng.random() < 0.6 else parts)
+
+
 def fill(
     template: str, rng: random.Random, vocabulary: Vocabulary, *, damage: bool = True, ambiguous: bool | None = None
 ) -> Labelled:
@@ -396,29 +453,14 @@ def fill(
     in one filling of ten, if it is not given.
     """
     note = _Note(rng, vocabulary, rng.random() < 0.1 if ambiguous is None else ambiguous)
-    parts = pieces(_SLOT.sub(note.slot, template.removeprefix(LOWER)))
+    parts = _other_terms(rng, vocabulary, pieces(_SLOT.sub(note.slot, template.removeprefix(LOWER))))
     if template.startswith(LOWER):
         parts = recase(parts, "lower")
     elif _SLOT.sub("", template).isupper():
         parts = recase(parts, "upper")
     if damage:
-        draw = rng.random()
-        if draw < 0.17:
-            parts = recase(parts, "lower")
-        elif draw < 0.25:
-            parts = recase(parts, "upper")
-        if rng.random() < 0.08:
-            parts = _bare(parts)
-        if rng.random() < 0.12:
-            parts = mistype(parts, rng, 0.05)
-        if rng.random() < 0.12:
-            parts = _misspelt_names(rng, parts)
-        if rng.random() < 0.10:
-            parts = _squeeze(rng, parts)
-        if rng.random() < 0.06:
-            parts = _ocr(rng, parts)
-    text, gold = assemble(parts)
-    return Labelled(text, [(g.start, g.end, g.identifier) for g in gold])
+        parts = _damaged(rng, parts)
+    return _labelled(parts)
 
 
 # What a placeholder of a de-identified note becomes when the note carries training text.
@@ -469,30 +511,49 @@ def _list(rng: random.Random, vocabulary: Vocabulary) -> str:
     return rng.choice(["\n", "\n", ", ", "; "]).join(lines)
 
 
-def texts(seed: int, rounds: int, vocabulary: Vocabulary, carriers: Sequence[str] = ()) -> Iterator[Labelled]:
-    """Every template filled `rounds` times, each time with other people: the same sequence for the same seed.
+def texts(seed: int, number: int, vocabulary: Vocabulary, carriers: Sequence[str] = ()) -> Iterator[Labelled]:
+    """Round `number` of training text: every template and annotated note once, each round with other people and places.
 
     `carriers` are notes of the user's own whose identifiers are placeholders; each is filled in every fourth round.
 
     Lines are put together by one to ten, so that the model sees sentences beside other sentences. Lines without any
     identifier come once more each alone, for that is where a model that knows whole notes sees people, and so do those
-    of ambiguous people.
+    of ambiguous people and the annotated snippets.
     """
     notes, with_slots, without, ambiguous = templates()
-    for number in range(rounds):
-        rng = random.Random(f"{seed}:training:{number}")
-        for template in notes:
-            yield fill(template, rng, vocabulary)
-        for note in carriers[number % 4 :: 4]:
-            yield fill(carrier(note), rng, vocabulary)
-        yield from (Labelled(_list(rng, vocabulary), []) for _ in range(len(notes) // 4))
-        order = [*with_slots, *with_slots, *without]
-        rng.shuffle(order)
-        at = 0
-        while at < len(order):
-            size = rng.randint(1, 10)
-            yield fill(rng.choice(["\n", " ", "\n", "\n\n", ". "]).join(order[at : at + size]), rng, vocabulary)
-            at += size
-        alone = [(line, False) for line in without] + [(line, True) for line in ambiguous]
-        rng.shuffle(alone)
-        yield from (fill(line, rng, vocabulary, ambiguous=odd or None) for line, odd in alone)
+    written, snippets = annotated()
+    rng = random.Random(f"{seed}:training:{number}")
+    for template in notes:
+        yield fill(template, rng, vocabulary)
+    for note in carriers[number % 4 :: 4]:
+        yield fill(carrier(note), rng, vocabulary)
+    for one in (*written, *snippets):
+        yield from_annotated(one, rng, vocabulary)
+    for some in _groups(rng, snippets, 8):
+        yield from_annotated(rng.choice(["\n", "\n", "\n\n", " "]).join(some), rng, vocabulary)
+    yield from (Labelled(_list(rng, vocabulary), []) for _ in range(len(notes) // 4))
+    for some in _groups(rng, [*with_slots, *with_slots, *without], 10):
+        yield fill(rng.choice(["\n", " ", "\n", "\n\n", ". "]).join(some), rng, vocabulary)
+    for line in without:
+        yield fill(line, rng, vocabulary)
+    for line in ambiguous:
+        yield fill(line, rng, vocabulary, ambiguous=True)
+
+
+def _groups(rng: random.Random, lines: Sequence[str], most: int) -> Iterator[list[str]]:
+    """The lines in any order, by one to `most`."""
+    order = rng.sample(lines, len(lines))
+    at = 0
+    while at < len(order):
+        size = rng.randint(1, most)
+        yield order[at : at + size]
+        at += size
+
+
+def literal() -> Iterator[str]:
+    """What the authors of templates and annotated notes wrote themselves, without slots and marks."""
+    notes, with_slots, without, _ = templates()
+    for template in (*notes, *with_slots, *without):
+        yield _SLOT.sub(" | ", template)
+    for marked in itertools.chain(*annotated()):
+        yield MARK.sub(" | ", marked)

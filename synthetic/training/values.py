@@ -28,7 +28,7 @@ class Vocabulary:
 
     `word_surnames` are surnames that are also ordinary words (Rose, Long, Pain): drawn more often than they occur,
     because they are what a model misses; `eponym_surnames` are those by which diseases and devices are called. `drugs`, `terms` and `eponyms` (of several words) make lines that hold no
-    identifier; `facilities` and `employers` are known ones, by their short names.
+    identifier, and `unmistakable` are those of them that are no ordinary words; `facilities` and `employers` are known ones, by their short names.
     """
 
     given: dict[str, dict[str, Weighted]]
@@ -44,6 +44,35 @@ class Vocabulary:
     eponyms: Sequence[str]
     facilities: Sequence[str]
     employers: Sequence[str]
+    unmistakable: Sequence[str]
+
+    @cached_property
+    def by_ending(self) -> dict[str, list[str]]:
+        """The unmistakable clinical words by their last two letters."""
+        out: dict[str, list[str]] = {}
+        for word in self.unmistakable:
+            out.setdefault(word[-2:], []).append(word)
+        return out
+
+    @cached_property
+    def known_terms(self) -> frozenset[str]:
+        """The unmistakable clinical words."""
+        return frozenset(self.unmistakable)
+
+    @cached_property
+    def known_given(self) -> frozenset[str]:
+        """Every given name, in lower case."""
+        return frozenset(name.lower() for both in self.given.values() for names in both.values() for name, _ in names)
+
+    @cached_property
+    def known_words(self) -> frozenset[str]:
+        """Every name that is an ordinary word, in lower case."""
+        return frozenset(word.lower() for word in (*self.word_given, *self.word_surnames))
+
+    @cached_property
+    def known_eponyms(self) -> frozenset[str]:
+        """Every name by which diseases and devices are called, in lower case."""
+        return frozenset(word.lower() for word in (*self.eponym_surnames, *EPONYMS))
 
     @cached_property
     def home_cities(self) -> list[tuple[str, str]]:

@@ -12,8 +12,9 @@ from deid import language
 from deid.detect import Detector, DetectParams, load_detector
 from deid.recognizers import ner
 from deid.training import MODEL_LABEL, save, train
-from synthetic.training import texts
-from synthetic.training.fill import carrier, check, fill, templates
+from synthetic.training import JUDGED, texts
+from synthetic.training.annotated import refill
+from synthetic.training.fill import carrier, check, fill, from_annotated, templates
 from tests.command import run_command
 
 GOLD = Path(__file__).parent / "gold"
@@ -74,14 +75,15 @@ def test_training_gives_the_same_weights_for_the_same_seed(tmp_path: Path, vocab
     import itertools
 
     def weights(seed: int, folder: str) -> bytes:
-        stream = ((t.text, t.spans) for t in itertools.islice(texts(seed, 1, vocabulary), 120))  # type: ignore[arg-type]
-        save(train(stream, seed=seed, width=32, depth=2), tmp_path / folder, _CARD)
+        filled = [(t.text, t.spans) for t in itertools.islice(texts(seed, 0, vocabulary), 120)]  # type: ignore[arg-type]
+        model = train([filled], 1, known=frozenset(["seen"]), seed=seed, width=32, depth=2)
+        save(model, tmp_path / folder, _CARD, lambda made: {"trees": 1, "finds": 1, "texts": 1, "source": "x"})
         return (tmp_path / folder / "identifiers" / "model").read_bytes()
 
     first = weights(3, "a")
     assert weights(3, "b") == first
     assert weights(4, "c") != first
-    load_detector(DetectParams(ner=str(tmp_path / "a"))).detect(["Maria Gonzalez was seen."])
+    assert ner.load_model(str(tmp_path / "a")).tokenizer.known == {"seen"}  # type: ignore[union-attr]
     assert not (tmp_path / "a" / "vocab").exists()  # it would hold every drawn name
 
 
@@ -91,9 +93,12 @@ _CARD = {"name": "x", "command": "x", "labels": [], "settings": {}, "texts": {}}
 def test_a_model_of_the_users_own_goes_into_manifests_by_digest(tmp_path: Path) -> None:
     (tmp_path / "identifiers").mkdir()
     (tmp_path / "identifiers" / "model").write_bytes(b"weights")
+    (tmp_path / "judge.npz").write_bytes(b"trees")
     shown = DetectParams(ner=str(tmp_path)).model_dump()["ner"]
     assert shown.startswith("own:")
     assert str(tmp_path) not in shown
+    (tmp_path / "judge.npz").write_bytes(b"other trees")
+    assert DetectParams(ner=str(tmp_path)).model_dump()["ner"] != shown
 
 
 def test_an_unknown_model_is_refused() -> None:
@@ -115,7 +120,40 @@ def test_names_without_any_sign_before_them_are_found(detector: Detector, text: 
 def test_the_hidden_class_hides_listed_names_alone() -> None:
     hidden = [w for w in ("Smith", "Garcia", "Nguyen", "Patel", "Kim", "Olsen", "Rossi", "Weber", "Novak", "Silva", "Haddad", "Okafor") if language.hidden_class(w) != language.word_class(w)]  # fmt: skip
     assert 1 <= len(hidden) <= 8
-    assert language.hidden_class("metoprolol") == language.word_class("metoprolol")
+    assert language.hidden_class("walked") == language.word_class("walked")
+
+
+def test_a_word_the_authors_hardly_used_is_known_by_its_ending() -> None:
+    known = language.frequent(["denies pain", "denies", "denies cough 12", "abacavir"])
+    assert known == {"denies"}
+    assert language.spelling("Denies", known) == "denies"
+    assert language.spelling("abacavir", known) == language.spelling("Zanavir", known) == "~avir"
+    assert language.spelling("12/3", known) == "00/0"
+
+
+def test_annotated_notes_are_refilled_in_their_form(vocabulary: object) -> None:
+    import random
+
+    marked = "Dr. [[CLINICIAN:GONZALEZ]] saw [[NAME:Roe, Maria L.]] ([[MRN:12-34]]) on [[DATE:3/14]]; [[NAME:Maria]] is well."
+    made = [from_annotated(marked, random.Random(seed), vocabulary) for seed in range(60)]  # type: ignore[arg-type]
+    assert len({one.text for one in made}) > 40
+    for one in made:
+        assert [identifier for *_, identifier in one.spans] == ["CLINICIAN", "NAME", "MRN", "DATE", "NAME"]
+    whole = [
+        "".join(
+            p.text if not p.identifier else f"<{p.identifier}>" for p in refill(marked, random.Random(s), vocabulary)
+        )
+        for s in range(9)
+    ]  # type: ignore[arg-type]
+    assert set(whole) == {"Dr. <CLINICIAN> saw <NAME> (<MRN>) on <DATE>; <NAME> is well."}
+    for seed in range(30):
+        surgeon, full, number, day, first = (
+            p.text for p in refill(marked, random.Random(seed), vocabulary) if p.identifier
+        )  # type: ignore[arg-type]
+        assert surgeon.isupper()
+        assert day == "3/14"
+        assert [c.isdigit() for c in number] == [True, True, False, True, True]
+        assert full.split(", ")[1].removesuffix(" L.") == first
 
 
 @pytest.mark.slow
@@ -125,3 +163,11 @@ def test_train_writes_a_model_that_detect_takes(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["settings"]["rounds"] == 1
     assert (out / "README.md").is_file()
+    assert load_detector(DetectParams(ner=str(out))).detect(["Dr. Maria Gonzalez was seen."])[0]
+    gold = tmp_path / "gold.txt"
+    gold.write_text(
+        (JUDGED / "29_slices.txt").read_text(encoding="utf-8")[-20_000:].split("=====", 1)[1], encoding="utf-8"
+    )
+    again = run_command(tmp_path, "deid", "calibrate", str(out), "--gold", str(gold))
+    assert again.returncode == 0, again.stderr
+    assert json.loads((out / "card.json").read_text())["judge"]["source"].startswith("gold.txt")

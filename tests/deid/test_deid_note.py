@@ -55,7 +55,7 @@ def test_no_pattern_that_matches_in_public_notes_is_left_out() -> None:
 
 def test_spans_are_the_same_without_hyperscan(monkeypatch: pytest.MonkeyPatch) -> None:
     detector = load_detector(DetectParams(ner="none"))
-    texts = (GOLD / "dev_notes.txt").read_text(encoding="utf-8").split("=====")[:10]
+    texts = (GOLD / "held15_notes.txt").read_text(encoding="utf-8").split("=====")[:10]
     with_pass = detector.detect(texts)
     monkeypatch.setattr(deid.note, "_HAVE_HYPERSCAN", False)
     monkeypatch.setattr(deid.note, "_scanner", None)
@@ -86,7 +86,7 @@ def test_windows_find_what_one_pass_over_the_whole_note_finds(text: str, window:
 
 
 def test_a_note_of_many_windows_is_read_as_one() -> None:
-    notes = (GOLD / "dev2_notes.txt").read_text(encoding="utf-8").split("=====")
+    notes = (GOLD / "held21_notes.txt").read_text(encoding="utf-8").split("=====")
     text = "\n".join(notes)
     detector = load_detector(DetectParams(ner="none"))
     in_windows = detector.detect([text])

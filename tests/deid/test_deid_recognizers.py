@@ -278,7 +278,7 @@ def test_model_finds_names_without_any_sign(full: Detector) -> None:
 
 @pytest.mark.parametrize("name", ["Virginia", "Georgia", "Israel", "Jordan"])
 def test_name_of_a_land_is_a_person_where_people_stand(full: Detector, name: str) -> None:
-    text = f"Handed the keys to {name} before surgery."
+    text = f"Spoke to {name} after rounds."
     assert [text[s.start : s.end] for s in full.detect([text])[0]] == [name]
 
 

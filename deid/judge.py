@@ -1,0 +1,284 @@
+"""Which of the model's finds to believe: a second look at each, with what the word lists and the rest of the note say.
+
+The model reads a word and five to each side. Whether "Foley" beside a probability of 0.2 is a catheter or a neighbour
+depends on more: what the lists call it and the words around it, whether the note holds other identifiers, whether the
+same word stands in it elsewhere. Boosted trees (Friedman 2001) weigh all of that. They are grown by `deid calibrate` on
+annotated notes and kept as arrays beside the model; here they are only read, with numpy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+import zipfile
+import zlib
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Sequence
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clinicorpus_errors import UserError
+from deid import phrases
+from deid.lexicon import (
+    CITY,
+    CITY_RARE,
+    CLINICAL,
+    CLOSED,
+    COUNTY,
+    CUES,
+    DRUG,
+    GIVEN,
+    GIVEN_RARE,
+    MONTHDAY,
+    NATION,
+    STATE,
+    SURNAME,
+    SURNAME_RARE,
+    WORD,
+    WORD_RARE,
+    flags,
+    is_safe,
+    name_share,
+)  # fmt: skip
+from deid.recognizers.common import CAPITAL, has_few_capitals
+from deid.spans import Span, merge
+from deid.vocabulary import BRANDS, EPONYM_HEADS, EPONYMS, is_clinical
+
+
+class Entity(NamedTuple):
+    """What a model found: its label, offsets in the text it was given, and the probabilities of "some identifier" of its
+    likeliest and its unlikeliest token (1 where the model gives none). `score` is that of the pattern, if one found it.
+    """
+
+    label: str
+    start: int
+    end: int
+    probability: float = 1.0
+    least: float = 1.0
+    score: float = 0.0
+
+
+_LABELS = ("CITY", "CLINICIAN", "CODE", "DAY", "EMPLOYER", "FACILITY", "NAME", "STREET", "UNIT")
+_BITS = (GIVEN, GIVEN_RARE, SURNAME, SURNAME_RARE, CITY, CITY_RARE, COUNTY, WORD, WORD_RARE, CLINICAL, DRUG, STATE, NATION, MONTHDAY)  # fmt: skip
+_BIT_NAMES = "given given_rare surname surname_rare city city_rare county word word_rare clinical drug state nation monthday".split()
+_WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
+_NEXT_WORD = re.compile(r"[ \t]*[^\w\n]{0,3}[ \t]*([^\W_]+(?:['-][^\W_]+)*)")
+_WORD_BEFORE = re.compile(r"([^\W_]+(?:['-][^\W_]+)*)[ \t]*[^\w\n]{0,3}[ \t]*\Z")
+EPONYM_NEXT = re.compile(rf"(?:'s)?[ \t-]+(?:{'|'.join(EPONYM_HEADS)})\b", re.IGNORECASE)
+NUMBER_NEXT = re.compile(r"[ \t]{0,2}[=<>]?[ \t]?\d")
+DOSE_NEXT = re.compile(
+    r"(?:'s)?[ \t-]{0,2}(?:\d[\d.,/-]*[ \t-]?(?:mg|mcg|ml|cc|g\b|units?|%|tabs?|caps?|french|mm|cm|puffs?|drops?|gauge)|drip\b|drops\b|cream\b"
+    r"|ointment\b|tablets?\b|capsules?\b|inhaler|nebuli[sz]er|suture|sutures\b|patch\b|spray\b|injections?\b|infusion\b|solution\b|XL\b|XR\b|SR\b|CR\b|ER\b|HCT\b)",
+    re.IGNORECASE,
+)
+_SIGNS = ("/", "-", "(", ":", ".", ",")
+_GROUPS = ("\n", ".!?;", ",", ":", "/&+-", "([{", ")]}")
+_WORD_FEATURES = (
+    *_BIT_NAMES,
+    "eponym",
+    "thing",
+    "abbreviation",
+    "safe",
+    "ending",
+    "closed",
+    "cue",
+    "capital",
+    "capitals",
+    "digit",
+)
+_NO_WORD = (0.0,) * len(_WORD_FEATURES)
+
+
+@lru_cache(maxsize=1 << 16)
+def _word(word: str) -> tuple[float, ...]:
+    """What the lists and its form say of one word."""
+    low, bits = word.lower().removesuffix("'s"), flags(word)
+    said = (
+        low in EPONYMS or low in phrases.words("eponym_surnames"), low in BRANDS or low in phrases.words("things"),
+        low in phrases.tokens("abbreviations"), is_safe(word), is_clinical(low), low in CLOSED, low in CUES, word[0].isupper(), word.isupper(),
+        any(c.isdigit() for c in word),
+    )  # fmt: skip
+    return (*(float(bool(bits & bit)) for bit in _BITS), *map(float, said))
+
+
+FEATURES = (
+    "log_odds", "log_odds_least", "score", *(f"label_{label}" for label in _LABELS),
+    "words", "length", "digits", "capitals", "lower", "upper", "title", "breaks",
+    *(f"some_{name}" for name in _WORD_FEATURES), *(f"all_{name}" for name in _WORD_FEATURES), "share_most", "share_least",
+    *(f"before_{name}" for name in _WORD_FEATURES), *(f"after_{name}" for name in _WORD_FEATURES),
+    *(f"left_{sign}" for sign in _SIGNS), *(f"right_{sign}" for sign in _SIGNS),
+    *(f"left_of_{group[0]!r}" for group in _GROUPS), *(f"right_of_{group[0]!r}" for group in _GROUPS),
+    "few_capitals", "many_capitals", "note_length", "one_line", "sure", "sure_people", "sure_density", "gap_sure",
+    "same", "same_best", "same_lower", "found", "found_density", "found_in_line", "gap_found", "finds", "eponym_next", "dose_next", "number_next",
+)  # fmt: skip
+
+
+def _odds(probability: float) -> float:
+    p = min(max(probability, 1e-4), 1 - 1e-4)
+    return math.log(p / (1 - p))
+
+
+# What patterns may find in passing: a name, a place, a code, a part of a date. A number under its own heading and a full date
+# are never doubted: with dates in question 33 of 1,382 true identifiers of mtsamples were lost.
+_SOFT = {
+    "NAME": "NAME", "CLINICIAN": "CLINICIAN", "CITY": "CITY", "COUNTY": "CITY", "FACILITY": "FACILITY", "EMPLOYER": "EMPLOYER", "STREET": "STREET",
+    "UNIT": "UNIT", "DATE": "DAY", "OTHER_ID": "CODE",
+}  # fmt: skip
+_CERTAIN = {"DATE": 0.9}
+# In a text with so many spans its patterns are believed: a word too much masked there costs little, the second look time.
+_MANY = 5
+
+
+def may_err(span: Span) -> bool:
+    """Whether a pattern's span may be doubted."""
+    return span.identifier in _SOFT and span.score < _CERTAIN.get(span.identifier, 0.95)
+
+
+def doubts(
+    text: str, finds: Sequence[Entity], patterns: Sequence[Span]
+) -> tuple[list[Entity], list[Span], NDArray[np.float32]]:
+    """What of a folded text is to be judged: finds that no pattern covers, spans of patterns that may err, and one row of
+    FEATURES for each of both, in this order.
+    """
+    found = merge(text, patterns)
+    covered = bytearray(len(text))
+    for span in found:
+        covered[span.start : span.end] = b"\1" * (span.end - span.start)
+    alone = [e for e in finds if not _all(covered, text, e.start, e.end)]
+    weak: dict[tuple[int, int], Span] = {}
+    if len(found) < _MANY:
+        for span in patterns:
+            if may_err(span):
+                at = (span.start, span.end)
+                weak[at] = max(weak.get(at, span), span, key=lambda s: (s.score, s.identifier))
+    said = []
+    for span in weak.values():
+        near = [e for e in finds if e.start < span.end and span.start < e.end]
+        high, low = max((e.probability for e in near), default=0.005), min((e.least for e in near), default=0.005)
+        said.append(Entity(_SOFT[span.identifier], span.start, span.end, high, low, span.score))
+    return alone, list(weak.values()), features(text, [*alone, *said], finds, found)
+
+
+def _all(mask: bytearray, text: str, start: int, end: int) -> bool:
+    return all(mask[i] for i in range(start, end) if text[i].isalnum())
+
+
+def features(
+    text: str, entities: Sequence[Entity], finds: Sequence[Entity], found: Sequence[Span] = ()
+) -> NDArray[np.float32]:
+    """One row of FEATURES for each entity of a folded text, given all `finds` of the model and what the patterns `found`."""
+    if not entities:
+        return np.zeros((0, len(FEATURES)), dtype=np.float32)
+    sure = [e for e in finds if e.probability >= 0.5]
+    people = sum(e.label in ("NAME", "CLINICIAN") for e in sure)
+    shape = (
+        float(has_few_capitals(text)),
+        float(2 * len(CAPITAL.findall(text)) > sum(map(str.isalpha, text))),
+        math.log(len(text)),
+        float("\n" not in text),
+    )
+    per = 100 / len(text)
+    said = [text[e.start : e.end] for e in entities]
+    same = Counter(s.lower() for s in said)
+    best: dict[str, list[float]] = {}
+    for s, e in zip(said, entities, strict=True):
+        best.setdefault(s.lower(), []).append(e.probability)
+    starts = sorted((s.start, s.end) for s in found)
+    rows = []
+    for e, s in zip(entities, said, strict=True):
+        words = _WORD.findall(s) or [s]
+        of = [_word(w) for w in words]
+        shares = [name_share(w) for w in words]
+        n = len(s)
+        before, after = text[max(0, e.start - 40) : e.start], text[e.end : e.end + 40]
+        left, right = _WORD_BEFORE.search(before), _NEXT_WORD.match(after)
+        near_left, near_right = before.rstrip(" ")[-1:] or "\n", after.lstrip(" ")[:1] or "\n"
+        line = text.rfind("\n", 0, e.start) + 1, text.find("\n", e.end) % (len(text) + 1)
+        others = [p for p in best[s.lower()]]
+        if len(others) > 1:
+            others.remove(e.probability)
+        gap = min((max(x.start - e.end, e.start - x.end, 0) for x in sure if x is not e), default=500)
+        i = bisect_right(starts, (e.start, e.end))
+        gap_found = min(
+            (max(a - e.end, e.start - b, 0) for a, b in starts[max(0, i - 3) : i + 3] if b <= e.start or a >= e.end),
+            default=500,
+        )
+        in_line = sum(line[0] <= a < line[1] for a, _ in starts[max(0, i - 12) : i + 12])
+        rows.append((
+            _odds(e.probability), _odds(e.least), e.score, *(float(e.label == label) for label in _LABELS),
+            len(words), n, sum(c.isdigit() for c in s) / n, sum(c.isupper() for c in s) / n, s.islower(), s.isupper(), s[:1].isupper(), "\n" in s,
+            *(map(max, *of) if len(of) > 1 else of[0]), *(map(min, *of) if len(of) > 1 else of[0]), max(shares), min(shares),
+            *(_word(left[1]) if left else _NO_WORD), *(_word(right[1]) if right else _NO_WORD),
+            *(float(before[-1:] == sign) for sign in _SIGNS), *(float(after[:1] == sign) for sign in _SIGNS),
+            *(float(near_left in group) for group in _GROUPS), *(float(near_right in group) for group in _GROUPS),
+            *shape, len(sure), people, len(sure) * per, min(gap, 500),
+            same[s.lower()] - 1, max(others) if same[s.lower()] > 1 else 0.0, float(not s.islower() and s.lower() in text),
+            len(starts), len(starts) * per, in_line, min(gap_found, 500), len(finds),
+            EPONYM_NEXT.match(after) is not None, DOSE_NEXT.match(after) is not None, NUMBER_NEXT.match(after) is not None,
+        ))  # fmt: skip
+    return np.array(rows, dtype=np.float32)
+
+
+class Judge(NamedTuple):
+    """Boosted trees as arrays of (trees, nodes); a leaf is its own child, and its value is what the tree adds."""
+
+    feature: NDArray[np.int16]
+    threshold: NDArray[np.float64]
+    left: NDArray[np.int16]
+    right: NDArray[np.int16]
+    value: NDArray[np.float32]
+    base: NDArray[np.float32]
+    depth: NDArray[np.int16]
+
+    def probabilities(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """For each row of FEATURES, how probable it is that an identifier stands there."""
+        out = np.empty(len(rows), dtype=np.float32)
+        trees = np.arange(len(self.feature))
+        for first in range(0, len(rows), 512):  # 512 rows by 300 trees: 4 MB of indices
+            part = rows[first : first + 512]
+            each = np.arange(len(part))[:, None]
+            node = np.zeros((len(part), len(trees)), dtype=np.int16)
+            for _ in range(int(self.depth[0])):
+                less = part[each, self.feature[trees, node]] <= self.threshold[trees, node]
+                node = np.where(less, self.left[trees, node], self.right[trees, node])
+            total = self.base[0] + self.value[trees, node].sum(axis=1)
+            out[first : first + len(part)] = 1 / (1 + np.exp(-np.clip(total, -80, 80)))
+        return out
+
+
+FILE = "judge.npz"
+
+
+@cache
+def load_judge(folder: Path) -> Judge:
+    """The trees beside a model. Raises UserError where there are none, or they were grown for other features."""
+    path = folder / FILE
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            if str(arrays["features"]) != digest():
+                raise UserError("the model's judge is of another version", value=path.name, next="clinicorpus deid calibrate GOLD --model FOLDER")  # fmt: skip
+            return Judge(*(arrays[name] for name in Judge._fields))
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error):
+        raise UserError(
+            "the model has no judge that can be read", value=path.name, cause="`deid train` ended before it, or the file is damaged",
+            next="clinicorpus deid calibrate GOLD --model FOLDER",
+        ) from None  # fmt: skip
+
+
+def save_judge(judge: Judge, folder: Path) -> None:
+    """Write the trees beside the model they were grown for."""
+    partial = folder / f".partial-{FILE}"
+    with partial.open("wb") as file:
+        np.savez_compressed(file, features=np.array(digest()), **judge._asdict())
+    partial.rename(folder / FILE)
+
+
+def digest() -> str:
+    """What the trees were grown on, so that others are refused."""
+    return hashlib.sha256("\n".join(FEATURES).encode()).hexdigest()[:16]

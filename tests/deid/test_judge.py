@@ -1,0 +1,145 @@
+"""The judge of the model's finds: the trees that numpy reads are those that scikit-learn grew, and others are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clinicorpus_errors import UserError
+from deid import calibrate, judge
+from deid.detect import load_detector
+from deid.judge import FEATURES, Entity, Judge, doubts, features, load_judge, save_judge
+from deid.recognizers.ner import MODELS, NerRecognizer
+from deid.spans import Span
+
+
+def _rows(seed: int, n: int = 400) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    rows = np.round(rng.normal(size=(n, len(FEATURES))), 1).astype(np.float32)
+    truth = rows[:, 0] + rows[:, 5] * rows[:, 9] + rng.normal(size=n) > 0
+    return rows, truth, np.where(truth, 1.0, 0.3).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def grown() -> Judge:
+    return calibrate.grow(*_rows(1), seed=1)
+
+
+def test_numpy_reads_the_trees_as_scikit_learn_does(grown: Judge) -> None:
+    from sklearn.ensemble import GradientBoostingClassifier
+
+    rows, truth, weights = _rows(1)
+    theirs = GradientBoostingClassifier(**calibrate.SETTINGS, random_state=1).fit(rows, truth, sample_weight=weights)
+    unseen = _rows(2, 1500)[0]
+    assert np.allclose(grown.probabilities(unseen), theirs.predict_proba(unseen)[:, 1], atol=1e-5)
+
+
+def test_the_same_rows_and_seed_give_the_same_file(grown: Judge, tmp_path: Path) -> None:
+    for name, trees in (("a", grown), ("b", calibrate.grow(*_rows(1), seed=1))):
+        (tmp_path / name).mkdir()
+        save_judge(trees, tmp_path / name)
+    assert (tmp_path / "a" / judge.FILE).read_bytes() == (tmp_path / "b" / judge.FILE).read_bytes()
+    read = load_judge(tmp_path / "a")
+    assert all(np.array_equal(x, y) for x, y in zip(read, grown, strict=True))
+
+
+def test_gold_without_anything_to_tell_apart_is_refused() -> None:
+    rows, truth, weights = _rows(1)
+    with pytest.raises(UserError, match="nothing to tell apart"):
+        calibrate.grow(rows, np.ones_like(truth), weights, seed=1)
+
+
+def test_trees_of_other_features_and_damaged_ones_are_refused(
+    grown: Judge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UserError, match="no judge"):
+        load_judge(tmp_path)
+    save_judge(grown, tmp_path)
+    whole = (tmp_path / judge.FILE).read_bytes()
+    middle = len(whole) // 3
+    for keep, rest in (
+        (0, b""),
+        (10, b""),
+        (middle, b""),
+        (middle, b"\0" * 9 + whole[middle + 9 :]),
+        (len(whole) - 30, b""),
+    ):
+        (tmp_path / f"cut{keep}{len(rest)}").mkdir()
+        (tmp_path / f"cut{keep}{len(rest)}" / judge.FILE).write_bytes(whole[:keep] + rest)
+        with pytest.raises(UserError, match="no judge that can be read"):
+            load_judge(tmp_path / f"cut{keep}{len(rest)}")
+    monkeypatch.setattr(judge, "FEATURES", (*FEATURES, "another"))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / judge.FILE).write_bytes(whole)
+    with pytest.raises(UserError, match="another version"):
+        load_judge(tmp_path / "other")
+
+
+def test_the_shipped_trees_can_be_read() -> None:
+    assert load_judge(MODELS["clinical_v1"]).feature.max() < len(FEATURES)
+
+
+_TEXT = st.text(st.sampled_from("Maria Roe, 3/4 FOLEY\n.:()-é89"), min_size=1, max_size=80)
+
+
+@given(_TEXT, st.data())
+def test_every_find_has_one_finite_row_of_its_own(text: str, data: st.DataObject) -> None:
+    def piece() -> tuple[int, int]:
+        start = data.draw(st.integers(0, len(text) - 1))
+        return start, data.draw(st.integers(start + 1, len(text)))
+
+    entities = [Entity("NAME", *piece(), 0.4, 0.1) for _ in range(data.draw(st.integers(0, 4)))]
+    found = [Span(*piece(), "DATE", 0.8, "dates.full") for _ in range(data.draw(st.integers(0, 4)))]
+    rows = features(text, entities, entities, found)
+    assert rows.shape == (len(entities), len(FEATURES))
+    assert np.isfinite(rows).all()
+    assert np.array_equal(rows, features(text, entities, entities, found[::-1]))
+
+
+def test_what_stands_around_a_find_is_in_its_row() -> None:
+    text = "Dr. Foley, RN\nFoley catheter 16 Fr"
+    finds = [Entity("NAME", 4, 9, 0.6, 0.6), Entity("NAME", 14, 19, 0.3, 0.3)]
+    person, device = features(text, finds, finds)
+    value = {name: (float(person[i]), float(device[i])) for i, name in enumerate(FEATURES)}
+    assert value["before_cue"] == (1, 0)
+    assert value["some_eponym"] == (1, 1)
+    assert value["eponym_next"] == (0, 1)
+    assert value["same"] == (1, 1)
+    assert value["same_best"] == (pytest.approx(0.3), pytest.approx(0.6))
+    assert value["left_of_'\\n'"] == (0, 1)
+
+
+def _never(grown: Judge) -> Judge:
+    return grown._replace(base=np.array([-1000], np.float32))
+
+
+def test_a_number_under_its_heading_stands_whatever_the_judge_says(grown: Judge) -> None:
+    detector = load_detector()
+    (reader,) = detector._readers
+    text = "MRN: 4711882\nSeen by Dr. Okonkwo"
+    patterns = detector.by_patterns(text)
+    assert {"MRN", "CLINICIAN"} <= {span.identifier for span in patterns}
+    (read,), (stand,) = NerRecognizer(reader.model, _never(grown), 0.25).weigh([text], [patterns])
+    assert read == []
+    assert {span.identifier for span in stand} == {"MRN"}
+
+
+def test_in_a_text_full_of_identifiers_no_pattern_is_doubted() -> None:
+    names = [Span(i, i + 3, "NAME", 0.5, "names.weak") for i in range(0, 40, 4)]
+    few, many = doubts("abc " * 10, [], names[:3]), doubts("abc " * 10, [], names)
+    assert few[1] == names[:3]
+    assert many[1] == []
+
+
+def test_a_find_that_a_pattern_covers_is_not_judged_again() -> None:
+    text = "Dr. Okonkwo and Thandiwe"
+    covered, alone = Entity("NAME", 4, 11, 0.9, 0.9), Entity("NAME", 16, 24, 0.4, 0.4)
+    judged, weak, rows = doubts(text, [covered, alone], [Span(4, 11, "CLINICIAN", 0.9, "names.title")])
+    assert judged == [alone]
+    assert [span.recognizer for span in weak] == ["names.title"]
+    assert len(rows) == 2
+    assert rows[1, FEATURES.index("score")] == pytest.approx(0.9)
