@@ -558,7 +558,7 @@ def deid_train(
             "synthetic hospital": f"{len(hospital):,} notes of seed {1000 + seed}",
         } | ({"carriers": f"{len(notes):,} notes of the user's own"} if notes else {}),
     }  # fmt: skip
-    training.save(model, out, card, lambda folder: calibrate.calibrate(folder, JUDGED))
+    training.save(model, out, card, lambda folder: calibrate.calibrate(folder, [JUDGED]))
     if as_json:
         _print_json(json.loads((out / "card.json").read_text(encoding="utf-8")))
     else:
@@ -569,7 +569,7 @@ def deid_train(
 def deid_calibrate(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A folder that `deid train` wrote; its judge is replaced.")],
     gold: Annotated[
-        Path | None, typer.Option(help="Annotated notes the model was not trained on, as `deid evaluate` reads them; default: those of the project.")
+        Path | None, typer.Option(help="Annotated notes of your own, as `deid evaluate` reads them; they are added to those of the project.")
     ] = None,
 ) -> None:  # fmt: skip
     """Grow anew the trees that say which of the model's finds to believe. One core, two minutes."""
@@ -580,7 +580,7 @@ def deid_calibrate(
     calibrate.need_library()
     if not (model / "card.json").is_file():
         raise UserError("no model of `deid train`", value=model, next="clinicorpus deid train --out FOLDER")
-    said = calibrate.calibrate(model, gold or JUDGED)
+    said = calibrate.calibrate(model, [JUDGED, *([gold] if gold else [])])
     training.write_card(model, json.loads((model / "card.json").read_text(encoding="utf-8")) | {"judge": said})
     _console().print(f"{model}: {said['trees']} trees, {said['finds']:,} finds in {said['texts']:,} texts")
 

@@ -71,21 +71,30 @@ def need_library() -> None:
         )
 
 
-def calibrate(folder: Path, gold: Path, *, seed: int = 1) -> dict[str, Any]:
-    """Grow the judge of the model in `folder` on a file or folder of gold (`deid.gold`); returns what its card says."""
-    notes, marks = load_gold(gold)
-    spans: dict[str, list[tuple[int, int]]] = {}
-    for note, start, end in marks.select("note_id", "start", "end").iter_rows():
-        spans.setdefault(note, []).append((start, end))
-    texts = notes["text"].to_list()
-    rows, truth, weights = examples(ner.load_model(str(folder)), texts, [spans.get(n, []) for n in notes["note_id"]])
+def calibrate(folder: Path, golds: Sequence[Path], *, seed: int = 1) -> dict[str, Any]:
+    """Grow the judge of the model in `folder` on files or folders of gold (`deid.gold`); returns what its card says."""
+    texts: list[str] = []
+    marks: list[list[tuple[int, int]]] = []
+    sources: list[str] = []
+    for path in golds:
+        notes, gold = load_gold(path)
+        spans: dict[str, list[tuple[int, int]]] = {}
+        for note, start, end in gold.select("note_id", "start", "end").iter_rows():
+            spans.setdefault(note, []).append((start, end))
+        texts += notes["text"].to_list()
+        marks += [spans.get(note, []) for note in notes["note_id"]]
+        files = sorted(path.rglob("*")) if path.is_dir() else [path]
+        digest = hashlib.sha256(
+            b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files if file.is_file())
+        )
+        sources.append(f"{path.name}, sha256 {digest.hexdigest()[:16]}")
+    rows, truth, weights = examples(ner.load_model(str(folder)), texts, marks)
     judge = grow(rows, truth, weights, seed=seed)
     save_judge(judge, folder)
-    files = sorted(gold.rglob("*")) if gold.is_dir() else [gold]
-    digest = hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files if file.is_file()))
     return {
         "texts": len(texts), "finds": len(rows), "identifiers": int(truth.sum()), "trees": len(judge.feature), "seed": seed,
-        "source": f"{gold.name}, sha256 {digest.hexdigest()[:16]}", "scikit_learn": version("scikit-learn"),
+        "source": "; ".join(sources),
+        "scikit_learn": version("scikit-learn"),
     }  # fmt: skip
 
 

@@ -170,4 +170,4 @@ def test_train_writes_a_model_that_detect_takes(tmp_path: Path) -> None:
     )
     again = run_command(tmp_path, "deid", "calibrate", str(out), "--gold", str(gold))
     assert again.returncode == 0, again.stderr
-    assert json.loads((out / "card.json").read_text())["judge"]["source"].startswith("gold.txt")
+    assert json.loads((out / "card.json").read_text())["judge"]["source"].split("; ")[1].startswith("gold.txt")
