@@ -186,10 +186,13 @@ def features(
     per = 100 / len(text)
     said = [text[e.start : e.end] for e in entities]
     same = Counter(s.lower() for s in said)
-    best: dict[str, list[float]] = {}
+    best: dict[str, tuple[float, float]] = {}  # the two highest probabilities of each spelling
     for s, e in zip(said, entities, strict=True):
-        best.setdefault(s.lower(), []).append(e.probability)
+        first, second = best.get(s.lower(), (0.0, 0.0))
+        best[s.lower()] = (max(first, e.probability), max(second, min(first, e.probability)))
+    small = {word for word in _WORD.findall(text) if word.islower()}
     starts = sorted((s.start, s.end) for s in found)
+    sure_at = sorted((e.start, e.end) for e in sure)
     rows = []
     for e, s in zip(entities, said, strict=True):
         words = _WORD.findall(s) or [s]
@@ -199,17 +202,14 @@ def features(
         before, after = text[max(0, e.start - 40) : e.start], text[e.end : e.end + 40]
         left, right = _WORD_BEFORE.search(before), _NEXT_WORD.match(after)
         near_left, near_right = before.rstrip(" ")[-1:] or "\n", after.lstrip(" ")[:1] or "\n"
-        line = text.rfind("\n", 0, e.start) + 1, text.find("\n", e.end) % (len(text) + 1)
-        others = [p for p in best[s.lower()]]
-        if len(others) > 1:
-            others.remove(e.probability)
-        gap = min((max(x.start - e.end, e.start - x.end, 0) for x in sure if x is not e), default=500)
+        first, second = best[s.lower()]
+        other = second if e.probability == first else first
         i = bisect_right(starts, (e.start, e.end))
-        gap_found = min(
-            (max(a - e.end, e.start - b, 0) for a, b in starts[max(0, i - 3) : i + 3] if b <= e.start or a >= e.end),
-            default=500,
+        line = (
+            max(text.rfind("\n", max(0, e.start - _LINE), e.start), e.start - _LINE),
+            text.find("\n", e.end, e.end + _LINE),
         )
-        in_line = sum(line[0] <= a < line[1] for a, _ in starts[max(0, i - 12) : i + 12])
+        in_line = sum(line[0] < a and (a < line[1] or line[1] < 0) for a, _ in starts[max(0, i - 12) : i + 12])
         rows.append((
             _odds(e.probability), _odds(e.least), e.score, *(float(e.label == label) for label in _LABELS),
             len(words), n, sum(c.isdigit() for c in s) / n, sum(c.isupper() for c in s) / n, s.islower(), s.isupper(), s[:1].isupper(), "\n" in s,
@@ -217,12 +217,23 @@ def features(
             *(_word(left[1]) if left else _NO_WORD), *(_word(right[1]) if right else _NO_WORD),
             *(float(before[-1:] == sign) for sign in _SIGNS), *(float(after[:1] == sign) for sign in _SIGNS),
             *(float(near_left in group) for group in _GROUPS), *(float(near_right in group) for group in _GROUPS),
-            *shape, len(sure), people, len(sure) * per, min(gap, 500),
-            same[s.lower()] - 1, max(others) if same[s.lower()] > 1 else 0.0, float(not s.islower() and s.lower() in text),
-            len(starts), len(starts) * per, in_line, min(gap_found, 500), len(finds),
+            *shape, len(sure), people, len(sure) * per, _gap(sure_at, e),
+            same[s.lower()] - 1, other if same[s.lower()] > 1 else 0.0, float(not s.islower() and all(w.lower() in small for w in words)),
+            len(starts), len(starts) * per, in_line, _gap(starts, e), len(finds),
             EPONYM_NEXT.match(after) is not None, DOSE_NEXT.match(after) is not None, NUMBER_NEXT.match(after) is not None,
         ))  # fmt: skip
     return np.array(rows, dtype=np.float32)
+
+
+_LINE = 2000  # a line is looked along so far: a megabyte without a break costs no more than a note
+_FAR = 500
+
+
+def _gap(places: list[tuple[int, int]], entity: Entity) -> int:
+    """How many characters lie between an entity and the nearest of the sorted places that do not overlap it."""
+    i = bisect_right(places, (entity.start, entity.end))
+    near = (max(a - entity.end, entity.start - b) for a, b in places[max(0, i - 3) : i + 3])
+    return min((gap for gap in near if 0 <= gap < _FAR), default=_FAR)
 
 
 class Judge(NamedTuple):
