@@ -125,7 +125,8 @@ def _read(model: Language, texts: Sequence[str]) -> list[list[Entity]]:
         return out
 
 
-# A token below it is never looked at again; of the identifiers in tests/deid/gold/dev*, 0.3% are.
+# A token below it is never looked at again. With 0.02 twice as many were judged: on five unread authors 2 more of 3,050
+# identifiers were masked, and of the text beside them 8.7% where it is 6.1% now.
 _LEAST = 0.03
 _BATCH = 64  # stretches at once: 350 MB a process; with 256, 500 MB and no faster
 
