@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from clinicorpus_errors import UserError
 from deid.judge import DOSE_NEXT, EPONYM_NEXT, NUMBER_NEXT, Entity, Judge, doubts, may_err
 from deid.lexicon import GIVEN, SURNAME, flags, is_safe
 from deid.note import LETTER
@@ -64,7 +65,14 @@ def load_model(name: str) -> Language:
 
         from deid.language import lean  # its import registers the language of our model
 
-        model = spacy.load(MODELS[name] if name in MODELS else Path(name))
+        folder = MODELS[name] if name in MODELS else Path(name)
+        if not (folder / "tokenizer").is_file():
+            raise UserError(
+                "the model was made before models kept the words they know",
+                value=folder.name,
+                next="clinicorpus deid train --out FOLDER",
+            )
+        model = spacy.load(folder)
         lean(model.vocab)
         use_numpy(model)
         return model

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from clinicorpus_errors import UserError
 from deid import language
 from deid.detect import Detector, DetectParams, load_detector
 from deid.recognizers import ner
@@ -84,6 +85,9 @@ def test_training_gives_the_same_weights_for_the_same_seed(tmp_path: Path, vocab
     assert weights(3, "b") == first
     assert weights(4, "c") != first
     assert ner.load_model(str(tmp_path / "a")).tokenizer.known == {"seen"}  # type: ignore[union-attr]
+    (tmp_path / "b" / "tokenizer").unlink()
+    with pytest.raises(UserError, match="words they know"):
+        ner.load_model(str(tmp_path / "b"))
     assert not (tmp_path / "a" / "vocab").exists()  # it would hold every drawn name
 
 
