@@ -253,7 +253,7 @@ def _detect_chunk(chunk: _Chunk) -> pl.DataFrame:
     from deid.detect import detect_frame
 
     table = str(chunk.patients) if chunk.patients else None
-    detector = resources("deid.detect", chunk.params.model_dump_json(), NO_KEYS, table)
+    detector = resources("deid.detect", chunk.params.model_dump_json(context="worker"), NO_KEYS, table)
     return detect_frame(chunk.notes, detector)
 
 

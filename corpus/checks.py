@@ -148,7 +148,9 @@ def check_detection(
         .sort("note_id")
     )
     if read.known:
-        chosen = _again(chosen.drop("spans"), recipe.params()["deid.detect"].model_dump_json(), engine, progress)
+        chosen = _again(
+            chosen.drop("spans"), recipe.params()["deid.detect"].model_dump_json(context="worker"), engine, progress
+        )
     theirs = known.filter(pl.col("patient_id").cast(pl.String).is_in(sample.patients.implode()))
     figures, _ = selfcheck(chosen, theirs, origin=origin)
     # The table of the sample says nothing of how large the whole table is; `sample` does.

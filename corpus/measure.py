@@ -146,7 +146,7 @@ def measure(
     kept = kept_by(load_policy(recipe.params()["deid.placeholders"].policy))  # type: ignore[attr-defined]
     found: list[Json] = measure_hospital(read, states, kept) if read.gold else []
     digests = gold_digests(recipe.gold)
-    params = recipe.params()["deid.detect"].model_dump_json()
+    params = recipe.params()["deid.detect"].model_dump_json(context="worker")
     present = [item for item in recipe.gold if digests[item.name]]
     progress.start("measure on gold", len(present), fresh=len(present))
     jobs = [GoldJob(f"gold {item.name}", str(item.path.resolve()), params, item.origin, kept) for item in present]

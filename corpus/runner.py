@@ -254,7 +254,7 @@ def run_segment(job: SegmentJob) -> Json:
             extra = (
                 pl.read_parquet(op.decisions)
                 if op.decisions
-                else resources(op.stage, params.model_dump_json(), job.keys, op.table)
+                else resources(op.stage, params.model_dump_json(context="worker"), job.keys, op.table)
             )
             outcome = module.apply(frame, params, extra)
             before, told = frame, outcome
@@ -398,7 +398,14 @@ def run_stages(
             for name, slices in segment:
                 decisions, digest = (str(slices[i][0]), slices[i][1]) if slices else (None, None)
                 table, table_digest = tables.get(name, (None, None)) if not slices else (None, None)
-                ops.append(Op(name, params[name].model_dump(mode="json"), decisions, str(table) if table else None))
+                ops.append(
+                    Op(
+                        name,
+                        params[name].model_dump(mode="json", context="worker"),
+                        decisions,
+                        str(table) if table else None,
+                    )
+                )
                 part: Json = {**stage_key(name, params[name]), "decisions": digest}
                 parts.append(part | {"table": table_digest} if table else part)
             key = sha256_bytes(

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializationInfo, field_serializer, field_validator
 
 from deid.apply import read_date
 from deid.company import in_company
@@ -60,9 +60,9 @@ class DetectParams(BaseModel):
         return value
 
     @field_serializer("ner")
-    def _name_of_model(self, value: str) -> str:
-        """A model of the user's own goes into keys and manifests by its digest, not by its path."""
-        if value in (*ner.MODELS, "none"):
+    def _name_of_model(self, value: str, info: SerializationInfo) -> str:
+        """A model of the user's own goes into keys and manifests by its digest, to workers (context "worker") by its path."""
+        if value in (*ner.MODELS, "none") or info.context == "worker":
             return value
         digest = hashlib.sha256((Path(value) / "identifiers" / "model").read_bytes())
         if (judge := Path(value) / FILE).is_file():

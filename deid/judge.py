@@ -277,12 +277,12 @@ def load_judge(folder: Path) -> Judge:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             if str(arrays["features"]) != digest():
-                raise UserError("the model's judge is of another version", value=path.name, next="clinicorpus deid calibrate GOLD --model FOLDER")  # fmt: skip
+                raise UserError("the model's judge is of another version", value=path.name, next="clinicorpus deid calibrate MODEL")  # fmt: skip
             return Judge(*(arrays[name] for name in Judge._fields))
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error):
         raise UserError(
             "the model has no judge that can be read", value=path.name, cause="`deid train` ended before it, or the file is damaged",
-            next="clinicorpus deid calibrate GOLD --model FOLDER",
+            next="clinicorpus deid calibrate MODEL",
         ) from None  # fmt: skip
 
 

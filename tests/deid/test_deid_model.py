@@ -101,6 +101,8 @@ def test_a_model_of_the_users_own_goes_into_manifests_by_digest(tmp_path: Path) 
     shown = DetectParams(ner=str(tmp_path)).model_dump()["ner"]
     assert shown.startswith("own:")
     assert str(tmp_path) not in shown
+    handed = DetectParams(ner=str(tmp_path)).model_dump_json(context="worker")
+    assert DetectParams.model_validate_json(handed).ner == str(tmp_path)
     (tmp_path / "judge.npz").write_bytes(b"other trees")
     assert DetectParams(ner=str(tmp_path)).model_dump()["ner"] != shown
 
