@@ -23,6 +23,7 @@ from deid.gold import load_gold
 from deid.judge import FEATURES, Judge, doubts, save_judge
 from deid.recognizers import ner
 from deid.spans import Span
+from deid.tagger import Tagger
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -37,7 +38,7 @@ SETTINGS: dict[str, Any] = {
 
 
 def examples(
-    reader: Language, texts: Sequence[str], gold: Sequence[Sequence[tuple[int, int]]]
+    reader: Tagger | Language, texts: Sequence[str], gold: Sequence[Sequence[tuple[int, int]]]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float32]]:
     """Rows of FEATURES, whether an identifier stands there, and the weight of each, of all finds in the texts."""
     patterns = load_detector(DetectParams(ner="none", link_names=False))

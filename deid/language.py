@@ -14,7 +14,6 @@ import unicodedata
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,7 @@ from deid.vocabulary import BRANDS, EPONYMS, is_clinical
 
 with without_torch():
     import spacy
-    from spacy.attrs import LOWER, NORM, PREFIX, SHAPE, SUFFIX
+    from spacy.attrs import NORM, PREFIX, SUFFIX
     from spacy.lang.en import English
     from spacy.language import Language
     from spacy.tokens import Doc
@@ -130,15 +129,22 @@ class Tokenizer:
         self.known = words
         self.vocab.lex_attr_getters[NORM] = lambda word: spelling(word, words)  # type: ignore[attr-defined]
 
-    def __call__(self, text: str) -> Doc:
+    def cut(self, text: str) -> tuple[list[str], list[int]]:
+        """The tokens of a text and where each begins."""
         words: list[str] = []
-        spaces: list[bool] = []
+        starts: list[int] = []
+        at = 0
         for word in _TOKEN.findall(text):
-            if word == " " and words and not spaces[-1]:
-                spaces[-1] = True
-            else:
+            if word != " " or not at:
                 words.append(word)
-                spaces.append(False)
+                starts.append(at)
+            at += len(word)
+        return words, starts
+
+    def __call__(self, text: str) -> Doc:
+        words, starts = self.cut(text)
+        ends = [*starts[1:], len(text)]
+        spaces = [start + len(word) < end for word, start, end in zip(words, starts, ends, strict=True)]
         return Doc(self.vocab, words=words, spaces=spaces)
 
     def to_bytes(self, **_: Any) -> bytes:
@@ -163,15 +169,6 @@ class Tokenizer:
 def make_tokenizer() -> Callable[[Language], Tokenizer]:
     """What a saved pipeline names to get its tokenizer."""
     return lambda nlp: Tokenizer(nlp.vocab)
-
-
-def lean(vocab: Vocab) -> None:
-    """Drop the lexeme attributes that no part of our pipeline reads (like_url, is_stop, ...): half the cost of a new word."""
-    vocab.lex_attr_getters = {  # type: ignore[attr-defined]
-        # Cached, because a vocabulary forgets the words of a text when it has been read.
-        key: lru_cache(maxsize=1 << 16)(vocab.lex_attr_getters[key])  # type: ignore[attr-defined]
-        for key in (LOWER, SHAPE, NORM, PREFIX, SUFFIX)
-    }
 
 
 @spacy.registry.languages(LANGUAGE)

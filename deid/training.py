@@ -17,7 +17,7 @@ from typing import Any
 
 from deid import language
 from deid.folding import fold
-from deid.recognizers.ner import one_thread, use_numpy
+from deid.tagger import one_thread, use_numpy
 from deid.torchless import without_torch
 
 with without_torch():

