@@ -28,6 +28,7 @@ _SMALL_INITIALS = re.compile(
 _ROLES = frozenset(
     "md do rn np pa rt pt ot lpn cna ma st sw cm or er ed icu pm am po iv im sc sq hs bid tid qid prn dr mr ms".split()
 )
+_SIGNS = str.maketrans("", "", "._")
 _USER = re.compile(r"(?<![\w@./\\-])(?P<v>[a-z]{3,20}\d{0,5}|[a-z]{1,16}[._][a-z]{1,20}\d{0,5})(?![\w@/\\-])(?!\.\w)")
 
 
@@ -76,6 +77,10 @@ def in_company(text: str, spans: Sequence[Span]) -> Iterator[Span]:
     for match in _SMALL_INITIALS.finditer(text):
         if any(part in initials and part not in _ROLES for part in match.group("a", "b")):
             yield Span(*match.span("v"), "OTHER_ID", 0.55, "company.initials")
+    # Signs dropped, a user name stands in the text as it is made of the name: most texts need no closer look.
+    squeezed = text.translate(_SIGNS)
+    if not any(user in squeezed for user in users):
+        return
     for match in _USER.finditer(text):
         if match["v"].rstrip("0123456789").replace(".", "").replace("_", "") in users:
             yield Span(*match.span("v"), "USERNAME", 0.6, "company.username")

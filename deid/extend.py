@@ -17,6 +17,7 @@ from deid.spans import Span
 _WORD = rf"{UPPER}(?:{LETTER}|['’\-](?={LETTER})){{1,24}}"
 _RIGHT = re.compile(rf"[ ](?P<w>{_WORD})(?![\w'])(?![ \t]*:)")
 _LEFT = re.compile(rf"(?:(?<=^)|(?<=[\s(\[/:]))(?P<w>{_WORD})[ ]$")
+_HYPHEN_BEFORE = re.compile(rf"(?<![\w'’-])(?P<w>{UPPER}{LETTER}{{2,15}})-$")  # "Kaplan-" of "Kaplan-Meier, Ruth"
 _LEFT_COMMA = re.compile(rf"(?:^|\n)[ \t]*(?P<w>{_WORD}),[ ]$")
 _INITIAL = re.compile(rf"[ ]{LETTER}\.(?!\w)|[ ]{UPPER}(?=[ ,.;)\n]|$)(?![ ]\d)")
 _NICK = re.compile(rf"[ ][\"“'(]{_WORD}[\"”')][ ]{_WORD}(?![\w'])")
@@ -119,6 +120,9 @@ def _right(text: str, end: int) -> int:
 
 
 def _left(text: str, start: int) -> int:
+    hyphen = _HYPHEN_BEFORE.search(text[max(0, start - 18) : start])
+    if hyphen and _joins(hyphen["w"]):
+        start -= len(hyphen.group())
     for _ in range(2):
         before = text[max(0, start - 40) : start]
         if text[start : start + 3].isupper() or not (match := _LEFT.search(before)):

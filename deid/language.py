@@ -143,7 +143,7 @@ class Tokenizer:
 
     def __call__(self, text: str) -> Doc:
         words, starts = self.cut(text)
-        ends = [*starts[1:], len(text)]
+        ends = [*starts, len(text)][1:]
         spaces = [start + len(word) < end for word, start, end in zip(words, starts, ends, strict=True)]
         return Doc(self.vocab, words=words, spaces=spaces)
 

@@ -118,6 +118,7 @@ class Facts(NamedTuple):
     bits: int
 
 
+@lru_cache(maxsize=1 << 16)
 def fold(word: str) -> str:
     """Lower case, without accents, with a straight apostrophe, without the possessive: `Núñez's` to `nunez`."""
     word = word.lower()

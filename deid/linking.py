@@ -16,7 +16,7 @@ not depend on shards or workers. Time is linear in the text: every word is looke
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
@@ -48,6 +48,8 @@ class _Near:
 
     def __init__(self) -> None:
         self._cut: dict[str, list[str]] = {}
+        self._shapes: set[tuple[str, int]] = set()  # first letter and length: most words are told apart by them
+        self._waiting: list[str] = []
 
     @staticmethod
     def _cuts(word: str) -> Iterator[str]:
@@ -56,16 +58,21 @@ class _Near:
             yield word[:i] + word[i + 1 :]
 
     def add(self, word: str) -> None:
-        for cut in self._cuts(word):
-            found = self._cut.setdefault(cut, [])
-            if len(found) < 8 and word not in found:
-                found.append(word)
+        self._shapes.add((word[0], len(word)))
+        self._waiting.append(word)
 
     def find(self, word: str) -> str | None:
         """A word added that is one edit away and begins with the same letter; the same at every call."""
-        if len(word) > 40:
+        first, size = word[0], len(word)
+        if size > 40 or not any((first, size + d) in self._shapes for d in (-1, 0, 1)):
             return None
-        near = {w for cut in self._cuts(word) for w in self._cut.get(cut, ()) if w[0] == word[0] and w != word}
+        for added in self._waiting:
+            for cut in self._cuts(added):
+                found = self._cut.setdefault(cut, [])
+                if len(found) < 8 and added not in found:
+                    found.append(added)
+        self._waiting.clear()
+        near = {w for cut in self._cuts(word) for w in self._cut.get(cut, ()) if w[0] == first and w != word}
         return next((w for w in sorted(near) if distance(w, word, 1) == 1), None)
 
 
@@ -99,7 +106,7 @@ def link(
         words = {i: Words(texts[i]) for i in members}
         found = _collect((words[i], out[i]) for i in members)
         for i in members:
-            if more := list(_everywhere(words[i], found)):
+            if more := list(_everywhere(words[i], out[i], found)):
                 out[i] = merge(texts[i], [*out[i], *more])
         labelled = _entities([(words[i], out[i]) for i in members])
         for i, row in zip(members, labelled, strict=True):
@@ -178,19 +185,27 @@ def _firm(form: tuple[str, ...]) -> bool:
     return any(trait(w).free for w in form) or (len(form) > 2 and not all(map(lexicon.is_safe, form)))
 
 
-def _everywhere(words: Words, found: _Found) -> Iterator[Span]:
-    """Spans of what was found in another place."""
+def _everywhere(words: Words, spans: Sequence[Span], found: _Found) -> Iterator[Span]:
+    """Spans of what was found in another place, but for those that a better one of `spans` holds already."""
+    starts = [span.start for span in spans]
+
+    def held(start: int, end: int, score: float) -> bool:
+        at = bisect_right(starts, start) - 1
+        return at >= 0 and spans[at].end >= end and spans[at].score > score
+
     names, near, lengths = found.names, found.near, found.lengths
     slips = _slips(words, names, near) if names else {}
     for i, low in enumerate(words.low):
         if low in lengths:
-            yield from _phrase_at(words, i, found)
+            yield from (span for span in _phrase_at(words, i, found) if not held(*span[:2], span.score))
         if low in names:
-            if alone(words, i, sure=low in found.said and not trait(low).clinical):
-                start, end = _with_initials(words, i, found.initials)
+            start, end = _with_initials(words, i, found.initials)
+            if not held(start, end, _SCORE) and alone(words, i, sure=low in found.said and not trait(low).clinical):
                 yield Span(start, end, names[low], _SCORE, "linking.name")
         elif low in slips and (words.raw[i][0].isupper() or words.few_capitals):
-            yield Span(words.starts[i], words.end(i), names[slips[low]], _SLIP, "linking.misspelt")
+            start, end = words.starts[i], words.end(i)
+            if not held(start, end, _SLIP):
+                yield Span(start, end, names[slips[low]], _SLIP, "linking.misspelt")
 
 
 def _slips(words: Words, names: dict[str, str], near: _Near) -> dict[str, str]:
@@ -347,7 +362,7 @@ def _entities(notes: Sequence[tuple[Words, list[Span]]]) -> list[list[Span]]:
         done = []
         for span, mention in zip(spans, row, strict=True):
             if span.identifier in _NO_ENTITY:
-                done.append(span._replace(entity=""))
+                done.append(Span(*span[:5]))
                 continue
             key: object
             if mention is not None:
@@ -359,7 +374,7 @@ def _entities(notes: Sequence[tuple[Words, list[Span]]]) -> list[list[Span]]:
             if key not in labels:
                 counts[identifier] += 1
                 labels[key] = f"{identifier}:{counts[identifier]}"
-            done.append(span._replace(entity=labels[key]))
+            done.append(Span(*span[:5], labels[key]))
         out.append(done)
     return out
 

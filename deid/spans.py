@@ -66,6 +66,8 @@ _TRIM_RIGHT = " \t\r\n\f\v.,;:!?*|\"'<>-–—=/\\[({"
 
 
 def _trim(text: str, start: int, end: int) -> tuple[int, int]:
+    if start < end and text[start].isalnum() and text[end - 1].isalnum():
+        return start, end
     while start < end and (text[start] in _TRIM_LEFT or text[start].isspace()):
         start += 1
     while end > start and (text[end - 1] in _TRIM_RIGHT or text[end - 1].isspace()):
@@ -102,5 +104,5 @@ def merge(text: str, spans: Iterable[Span]) -> list[Span]:
             a, b = _trim(text, a, b)
             if a < b and (whole or any(c.isalnum() for c in text[a:b])):
                 bisect.insort(taken, (a, b))
-                out.append(span._replace(start=a, end=b))
+                out.append(span if (a, b) == span[:2] else Span(a, b, *span[2:]))
     return sorted(out)

@@ -93,7 +93,7 @@ class Words:
         if len(self.low) != len(spans):
             self.low = [text[a:b].lower() for a, b in spans]
         if "'" in text or not text.isascii():
-            self.low = [w if w.isascii() and "'" not in w else _fold(w) for w in self.low]
+            self.low = [w if w.isascii() and "'" not in w else lexicon.fold(w) for w in self.low]
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -173,11 +173,6 @@ class Words:
         if i + 1 >= len(self.raw) or self.text[self.end(i) : self.starts[i + 1]].strip("'sS ") or "\n" in self.gap(i):
             return ""
         return self.low[i + 1]
-
-
-@lru_cache(maxsize=1 << 15)
-def _fold(word: str) -> str:
-    return lexicon.fold(word)
 
 
 def eponym(words: Words, i: int) -> bool:

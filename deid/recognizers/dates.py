@@ -64,7 +64,7 @@ _CUE_BEFORE = re.compile(
     r"|effective|ending|prior to|around|circa|early|late|mid|surgery|labs?|echo|ct|mri|cxr|ekg|ecg|x-?ray|scan|pet|note|of|returns?"
     r"|culture[sd]?|drawn|collected|received|signed|edited|updated|reviewed|scheduled|appt|appointment|follow-?up|f/u"
     r"|mon|tue|tues|wed|thu|thur|thurs|fri|sat|sun|(?:mon|tues|wednes|thurs|fri|satur|sun)day|pod ?#? ?\d|hd ?#? ?\d"
-    r"|dos|doa|dod|lnmp|edc|edd|diary|again|fitted|fit|casted|needlestick|injury|accident|mvc|fall|exposure|dd|dt|td|this|next|placed|removed|inserted|completed|filled|refilled|given|done|performed|taken|out|rhogam|vaccine|flu|tdap|shot|booster|changed|level|stopped|ended|ends|off|delivered|(?:last|to)night|morning|today|yesterday|rtc|recheck|repeat|corrected|amended|addended|confirmed|dose|(?:moved|rescheduled|postponed|changed|pushed|delayed|extended) to)"
+    r"|dos|doa|dod|lnmp|edc|edd|diary|again|fitted|fit|casted|needlestick|injury|accident|mvc|fall|exposure|dd|dt|td|this|next|placed|removed|inserted|completed|filled|refilled|given|done|performed|taken|out|rhogam|vaccine|flu|tdap|shot|booster|changed|level|stopped|ended|ends|off|delivered|(?:last|to)night|morning|today|yesterday|rtc|recheck|repeat|corrected|amended|addended|confirmed|dose|menses|flare|next \w{2,8}|\w{3,12}(?:ectomy|plasty|otomy|ostomy|oscopy)|(?:moved|rescheduled|postponed|changed|pushed|delayed|extended) to)"
     r"[ \t]{0,2}[:,;(]{0,2}|\b[dt]:|\bdate[a-z ]{0,20}:|[(\[])[ \t]{0,2}$",
     re.IGNORECASE,
 )
@@ -223,7 +223,7 @@ RULES = (
         check=lambda m: not _UNITS.match(m.string, m.end("v"))),
     # "BCx 4/4 from 7-4; 7-6 ngtd", "F/u: Dr. Lamphier 3-5;", "OT eval 11-26."
     Rule("dashed_ends", "DATE", 0.6, _re(
-        rf"\b(?:from|starts?|starting|started|eval|f/u|due|next|cert|period|until|thru|through|by|after|before|seen|repeat|since|on|dos|ct|mri|cxr|echo|path|(?:dr|mr|mrs|ms)\.?[ ][a-z'-]{{3,16}}|\d{{1,2}}-\d{{1,2}};)[ :]{{1,2}}(?P<v>{_MM}-{_DAY})(?=[ ]?[.;,)\n]|[ ](?:ngtd|neg|pos|show)|$)(?!\.\d)"),
+        rf"\b(?:from|starts?|starting|started|eval|f/u|due|next|cert|period|until|thru|through|by|after|before|seen|repeat|since|on|dos|ct|mri|cxr|echo|path|dc|d/c|(?-i:OR)|menses|flare|\w{{3,12}}(?:ectomy|plasty|otomy|ostomy|oscopy)|(?:dr|mr|mrs|ms)\.?[ ][a-z'-]{{3,16}}|\d{{1,2}}-\d{{1,2}};)[ :]{{1,2}}(?P<v>{_MM}-{_DAY})(?=[ ]?[.;,)\n]|[ ](?:ngtd|neg|pos|show)|$)(?!\.\d)"),
         check=lambda m: int(m["v"].split("-")[1]) > 0),
     Rule("month_of_labs", "DATE", 0.55, _re(r"\b(?P<v>jan|feb|apr|aug|sept|oct|nov|dec)(?=[ ](?:labs?|visit|appt|note|echo|ct|mri|clinic|draw|results?|numbers)\b)", 0)),
     # "Kt/V 1.46 (05-02)"

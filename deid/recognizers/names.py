@@ -111,6 +111,13 @@ RULES = (
     # "Graves 41F hyperthyroid", "Whipple 67 yo": at the head of a line an eponym with an age is somebody
     Rule("opening_eponym_age", "NAME", 0.62, _re(rf"(?:^|\n)[ \t]{{0,4}}(?P<v>{UPPER}[a-z]{{3,16}}),?[ ]\d{{2}}[ ]?(?:[MF]\b|yo\b|y/o|y\.o)"),
         check=lambda m: m["v"].lower() in EPONYMS or m["v"].lower() in phrases.words("eponym_surnames")),
+    # "Hodgkin, T. with lymphoma", "Kocher A., drain out", "Sheehan, M: lactating": a thing has no initial
+    Rule("eponym_initial", "NAME", 0.95, _re(
+        rf"(?P<b>^[ \t]{{0,4}}|(?<![\w'-]))(?P<v>(?P<e>{UPPER}[a-z]{{2,16}}(?:-{UPPER}[a-z]{{2,16}})?)(?P<c>,?)[ ](?P<i>[A-Z])(?:\.|(?=[ ]?[:;])|(?=,?[ ]\d{{1,3}}[ ]?(?:[MF]\b|yo\b|y/o))))(?![\w])", re.MULTILINE),
+        check=lambda m: _eponym_with_initial(m)),
+    # "Anesthesia: T. Mallampati"
+    Rule("initial_eponym", "NAME", 0.66, _re(rf"(?:^|[:,;(\n][ ]?|\b(?:[Bb]y|[Ww]ith|[Pp]er|[Aa]nd|w/|&)[ ])(?P<v>[A-KM-QS-Z]\.[ ]?(?:[A-Z]\.[ ]?)?(?P<e>{UPPER}[a-z]{{2,16}}))(?![\w'-])"),
+        check=lambda m: _eponym_after_initial(m)),
     # "nurse patience says he": in small letters a name by what the nurse does
     Rule("nurse_small", "CLINICIAN", 0.65, _re(r"\b(?:nurse|aide|tech|rn|cna)[ ](?P<v>[a-z]{3,14})(?=[ ](?:says|said|called|gave|reports|told|helped|came|took|noted)\b)"),
         check=lambda m: bool(flags(m["v"]) & GIVEN)),
@@ -236,8 +243,32 @@ _WHATEVER_THE_WORD = frozenset(
         "spelled",
         "after_age_capitals",
         "opening_eponym_age",
+        "eponym_initial",
+        "initial_eponym",
     )
 )
+# "Child A. cirrhosis", "Weber B.", "Stanford A.": classes, not initials
+_CLASSED = frozenset("child pugh weber stanford debakey salter harris mason garden denis forrest type".split())
+
+
+def _is_eponym(word: str) -> bool:
+    return any(part in EPONYMS or part in phrases.words("eponym_surnames") for part in word.lower().split("-"))
+
+
+def _eponym_after_initial(match: re.Match[str]) -> bool:
+    after = _EPONYM_AFTER.match(match.string, match.end()) or _SIGN_AFTER.match(match.string, match.end())
+    return _is_eponym(match["e"]) and not after
+
+
+def _eponym_with_initial(match: re.Match[str]) -> bool:
+    """Sides ("Babinski R. upgoing"), classes and Roman numbers are no initials unless a comma stands before them."""
+    word, initial = match["e"], match["i"]
+    if not _is_eponym(word):
+        return False
+    opens = match.string[max(0, match.start("v") - 1) : match.start("v")] in ("", "\n") or match["b"] != ""
+    if match["c"]:
+        return initial not in "RL" or opens
+    return initial not in "RLIVX" and (initial not in "ABC" or (opens and word.lower() not in _CLASSED))
 
 
 def _with_signs(note: Note) -> Iterator[Span]:
@@ -521,7 +552,7 @@ _KIN_OF = watch(
 # "Paget, 9 y, strep positive", "Meniere seen for tinnitus", "the Down twins", "Norco, first name Alberta"
 _AS_PERSON = watch(
     re.compile(
-        rf"(?<![\w'-]){_ONE}(?:,[ ]\d{{1,2}}[ ]?(?:y\b|yo\b|y/o|yrs?\b|years|mo\b|months|[FM]\b)|,[ ]first[ ]name\b|[ ](?:seen[ ](?:for|today|in[ ]clinic|by|with)|is[ ](?:post-?op|POD|hospital[ ]day|on[ ]day)|(?:twins|parents|kids|children|household|siblings)\b))"
+        rf"(?<![\w'-]){_ONE}(?:,[ ]\d{{1,2}}[ ]?(?:y\b|yo\b|y/o|yrs?\b|years|mo\b|months|[FM]\b)|,[ ]first[ ]name\b|[ ](?:seen[ ](?:for|today|in[ ]clinic|by|with)|is[ ](?:post-?op|POD|hospital[ ]day|on[ ]day|\d'\d)|family[ ](?:requests?|requested|wants?|asks|asked|updated|called|here|at[ ]bedside|aware|agrees|agreed|declines?)\b|(?:twins|parents|kids|children|household|siblings)\b))"
     )
 )
 # What only people do, or have done to them; and where only people stand.
@@ -544,7 +575,7 @@ _SPEAKS = watch(
 )
 _HUMAN_OBJECT = watch(
     re.compile(
-        rf"\b(?:[Tt]old|[Tt]ell|[Rr]emind(?:ed)?|[Pp]hone[d ]?|[Pp]honed|[Tt]exted|[Pp]aged|[Ee]mailed|[Ss]poke[ \t](?:with|to)|[Tt]alked[ \t](?:with|to)|[Mm]et[ \t]with|[Aa]sked|[Ff]amily[ \t]of|[Pp]arents[ \t]of|[Mm]other[ \t]of|[Ff]ather[ \t]of|[Ww]ife[ \t]of|[Hh]usband[ \t]of|[Dd]/[Ww]|[Dd]iscussed[ \t]with|[Rr]eassured|[Tt]hanked|[Vv]isited|[Cc]ounsell?ed|[Ii]nformed|[Uu]pdated|[Gg]reeted|[Nn]urse|[Rr][Nn]|[Aa]ide|[Tt]ech|[Cc]oach|[Cc]hef|[Jj]udge|[Oo]fficer|[Pp]astor|[Rr]abbi|[Ii]mam|[Cc]haplain)[ \t]{_ONE}(?![\w'-])"
+        rf"\b(?:[Tt]old|[Tt]ell|[Rr]emind(?:ed)?|[Pp]hone[d ]?|[Pp]honed|[Tt]exted|[Pp]aged|[Ee]mailed|[Ss]poke[ \t](?:with|to)|[Tt]alked[ \t](?:with|to)|[Mm]et[ \t]with|[Aa]sked|[Ff]amily[ \t]of|[Pp]arents[ \t]of|[Mm]other[ \t]of|[Ff]ather[ \t]of|[Ww]ife[ \t]of|[Hh]usband[ \t]of|[Dd]/[Ww]|[Dd]iscussed[ \t](?:(?:the[ \t])?(?:case|pt|care|plan)[ \t])?with|[Bb]ed[ \t]\d{{1,3}}[ABD]?[ \t]is|[Rr]eassured|[Tt]hanked|[Vv]isited|[Cc]ounsell?ed|[Ii]nformed|[Uu]pdated|[Gg]reeted|[Nn]urse|[Rr][Nn]|[Aa]ide|[Tt]ech|[Cc]oach|[Cc]hef|[Jj]udge|[Oo]fficer|[Pp]astor|[Rr]abbi|[Ii]mam|[Cc]haplain)[ \t]{_ONE}(?![\w'-])"
     )
 )
 

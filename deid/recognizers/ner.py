@@ -79,7 +79,7 @@ def finds(model: Tagger | Language, texts: Sequence[str]) -> list[list[Entity]]:
     out: list[list[Entity]] = [[] for _ in texts]
     read = _read(model, [texts[i][start:end] for i, start, end in places])
     for (i, shift, _), some in zip(places, read, strict=True):
-        out[i].extend(e._replace(start=shift + e.start, end=shift + e.end) for e in some)
+        out[i].extend(Entity(label, shift + start, shift + end, *rest) for label, start, end, *rest in some)
     return out
 
 
@@ -284,7 +284,7 @@ def from_entities(text: str, entities: Iterable[Entity]) -> Iterator[Span]:
     for label, start, end, probability, *_ in entities:
         if handler := _BY_LABEL.get(label):
             for span in handler(text, start, end):
-                yield span if probability == 1.0 else span._replace(score=_score(probability))
+                yield span if probability == 1.0 else Span(*span[:3], _score(probability), *span[4:])
 
 
 def possible(text: str, entity: Entity) -> bool:
