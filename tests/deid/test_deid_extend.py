@@ -24,6 +24,7 @@ def _grown(text: str, found: str, identifier: str = "NAME") -> list[str]:
         ("María de los Ángeles Ríos has", "María", "María de los Ángeles Ríos"),
         ("Eun-bi notices that", "Eun", "Eun-bi"),
         ("Port accessed by Kirubel B., brisk", "Kirubel", "Kirubel B."),
+        ("Results of Kaplan-Meier, Ruth: none", "Meier, Ruth", "Kaplan-Meier, Ruth"),
     ],
 )
 def test_a_name_found_in_part_is_taken_whole(text: str, found: str, whole: str) -> None:
@@ -34,7 +35,7 @@ def test_a_name_found_in_part_is_taken_whole(text: str, found: str, whole: str) 
     ("text", "found"),
     [
         ("Dr. Smith Cardiology", "Smith"), ("Smith reports pain", "Smith"), ("JOHN SMITH DENIES PAIN", "JOHN SMITH"), ("Patel: Lasix 40", "Patel"),
-        ("seen by Okafor. Labs drawn", "Okafor"),
+        ("seen by Okafor. Labs drawn", "Okafor"), ("an ex-Marine", "Marine"),
     ],
 )  # fmt: skip
 def test_what_is_no_part_of_the_name_is_left(text: str, found: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 from clinicorpus_errors import UserError
 from deid import language
 from deid.detect import Detector, DetectParams, load_detector
+from deid.judge import Entity
 from deid.recognizers import ner
 from deid.training import MODEL_LABEL, save, train
 from synthetic.training import JUDGED, texts
@@ -177,3 +178,36 @@ def test_train_writes_a_model_that_detect_takes(tmp_path: Path) -> None:
     again = run_command(tmp_path, "deid", "calibrate", str(out), "--gold", str(gold))
     assert again.returncode == 0, again.stderr
     assert json.loads((out / "card.json").read_text())["judge"]["source"].split("; ")[1].startswith("gold.txt")
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("The wound was clean and dry.", False),
+        ("She slept well and ate all of the meal.", False),
+        ("She slept at the Heart Center.", True),  # ordinary words, but a capital
+        ("She took the bus 12 home.", True),
+        ("she slept well and ate all of the meal", True),  # all is in small letters, so are its names
+        ("Hodgkin slept well and ate all of the meal.", True),
+        ("The Okonkwo family slept.", True),
+    ],
+)
+def test_only_what_could_hold_an_identifier_is_read(text: str, read: bool) -> None:
+    assert bool(list(ner.stretches(text))) == read
+
+
+@pytest.mark.parametrize(
+    ("marked", "label", "left"),
+    [
+        ("sent to «the Prairie Rose for» rehab", "FACILITY", ["Prairie Rose"]),
+        ("«At the Prairie Rose and» home", "FACILITY", ["Prairie Rose"]),
+        ("On the «white matter» of it", "FACILITY", []),
+        ("sent to «prairie rose»", "FACILITY", ["prairie rose"]),  # all is in small letters
+        ("Seen by Dr. X. «However he» left", "NAME", []),
+        ("Vicodin «p.r.n. pain»", "CODE", []),
+    ],
+)
+def test_ends_that_name_nothing_and_what_is_no_name_at_all_are_left(marked: str, label: str, left: list[str]) -> None:
+    start, end = marked.index("«"), marked.index("»") - 1
+    text = marked.replace("«", "").replace("»", "")
+    assert [text[s.start : s.end] for s in ner.from_entities(text, [Entity(label, start, end, 0.9, 0.9)])] == left

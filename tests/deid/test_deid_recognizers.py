@@ -113,6 +113,15 @@ FOUND = [
     ("«Rita Zestril», here for blood pressure.", "NAME"),
     ("NICU: «Baby Girl Tolliver» gained 20 g.", "NAME"),
     ("«Sjogren»'s mother called about the form.", "NAME"),
+    # called like a disease or a device: a thing has no initial
+    ("«Hodgkin, R.» DLBCL, second cycle today.", "NAME"),
+    ("«Kocher A.», drain out, eating.", "NAME"),
+    ("«Sheehan, M»: milk is in.", "NAME"),
+    ("«Addison T» 44M low sodium.", "NAME"),
+    ("Anesthesia: «T. Mallampati». Airway easy.", "NAME"),
+    ("Bed 4 is «Homans», no clot on ultrasound.", "NAME"),
+    ("Menses «4/30», cramps.", "DATE"),
+    ("Total thyroidectomy «10/12».", "DATE"),
     ("o. tolliver rn and «k. johnson» slept", "NAME"),
     ("«Vantrexo» cough is better today.", "NAME"),
     ("Mr. «Marcus Gunn» slept well.", "NAME"),
@@ -198,6 +207,12 @@ FOUND = [
 ]
 
 LEFT = [
+    "Babinski R. upgoing, L. downgoing.",
+    "Hodgkin, B symptoms absent.",
+    "Weber B. ankle fracture, cast.",
+    "Mallampati I. Airway clear.",
+    "Wound class I. Foley not used.",
+    "Percocet p.r.n. pain, Klonopin q.h.s., Keppra b.i.d.",
     "Strength 5/5 in all extremities.",
     "There is a 2/6 systolic murmur; he stepped on 3/4 inch boards, last 2/3 days.",
     "Pain 7/10 today, was 3/10.",
