@@ -47,7 +47,7 @@ from deid.lexicon import (
     is_safe,
     name_share,
 )  # fmt: skip
-from deid.recognizers.common import CAPITAL, has_few_capitals
+from deid.note import CAPITAL, has_few_capitals
 from deid.spans import Span, merge
 from deid.vocabulary import BRANDS, EPONYM_HEADS, EPONYMS, is_clinical
 

@@ -49,6 +49,14 @@ UPPER = f"[{_letters(str.isupper)}]"
 LETTER = f"[{_letters(str.isalpha)}]"
 
 
+CAPITAL = re.compile(UPPER)
+
+
+def has_few_capitals(text: str) -> bool:
+    """A note typed in lower case: fewer than one capital in 50 characters."""
+    return len(CAPITAL.findall(text)) * 50 < len(text)
+
+
 # What stands for a fragment of a pattern in the pass: it must match wherever the fragment does. Character classes of
 # many scripts are those of the shadow; a fragment whose look-ahead hyperscan would drop can say the same without it.
 LOOSER: dict[str, str] = {UPPER: "[A-Z]", LETTER: "[A-Za-z]"}

@@ -55,14 +55,6 @@ def apply_rules(prefix: str, rules: Iterable[Rule], note: Note) -> Iterator[Span
                     yield Span(start, end, rule.identifier, rule.score, f"{prefix}.{rule.name}")
 
 
-CAPITAL = re.compile(UPPER)
-
-
-def has_few_capitals(text: str) -> bool:
-    """A note typed in lower case: fewer than one capital in 50 characters."""
-    return len(CAPITAL.findall(text)) * 50 < len(text)
-
-
 Find = Callable[[Note], Iterable[Span]]
 
 

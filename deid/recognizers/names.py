@@ -433,6 +433,14 @@ def _by_layout(note: Note) -> Iterator[Span]:
             and (match["e"] in ",:" or last & DRUG or not last & (CLINICAL | WORD))
         ):
             yield Span(*match.span("v"), "NAME", 0.5, "names.opening_pair")
+    for match in note.finditer(_OPENING_THING):
+        word = match["v"]
+        if (_is_eponym(word) or flags(word) & DRUG or word.lower() in BRANDS) and not (
+            _EPONYM_AFTER.match(text, match.end("v")) or _THING_AFTER.match(text, match.end("v"))
+        ):
+            line = text.find("\n", match.end())
+            if re.search(rf"\b{word}\b", text[match.end() : line if line >= 0 else len(text)], re.IGNORECASE):
+                yield Span(*match.span("v"), "NAME", 0.6, "names.opening_thing")
     for match in note.finditer(_OPENING_UNKNOWN):
         if _is_unknown(match["v"]) and not _EPONYM_AFTER.match(text, match.end("v")):
             yield Span(*match.span("v"), "NAME", 0.48, "names.opening_unknown")
@@ -497,6 +505,11 @@ def _by_layout(note: Note) -> Iterator[Span]:
             yield Span(*match.span("v"), "NAME", 0.62, "names.speaks")
 
 
+# "Lachman knee, Lachman 3+", "Epley failed Epley": one of the two is somebody, and it is the first
+_OPENING_THING = watch(re.compile(r"(?:^|\n)[ \t]{0,4}(?P<v>[A-Z][a-z]{2,16})(?='s[ ]|[ ,:?-])"))
+_THING_AFTER = re.compile(
+    r"(?:'s)?(?:[ ](?:placed|removed|changed|inserted|in|out|vs\.?|versus|or|and|for|of|on|dc'?d|d/c'?d|neg\w*|pos\w*|eval\w*|labs?|fx|dz|attack|I{1,3}|is|was|stand|IgG|I?gM)\b|[ ]?[#\d]|-)"
+)
 _GIVEN_ONLY = re.compile(rf"{UPPER}[a-z]{{2,14}}(?![\w'-])")
 _NAME_HEADER = re.compile(r"(?:(?:patient|pt|client|full|legal|last|first)(?:'s)?[ \t])?name[ \t]{0,3}:", re.IGNORECASE)
 # "Model name:", "Drug name:", "Study:" name things, not people.

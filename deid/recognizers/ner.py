@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from clinicorpus_errors import UserError
 from deid.judge import DOSE_NEXT, EPONYM_NEXT, NUMBER_NEXT, Entity, Judge, doubts, may_err
 from deid.lexicon import DRUG, GIVEN, SURNAME, flags, is_safe
-from deid.note import LETTER, UPPER
+from deid.note import LETTER, UPPER, has_few_capitals
 from deid.recognizers.codes import REFERENCE
-from deid.recognizers.common import ClinicalRecognizer, has_few_capitals
+from deid.recognizers.common import ClinicalRecognizer
 from deid.recognizers.dates import could_be_day
 from deid.recognizers.names import clean_name
 from deid.recognizers.places import FACILITY

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from deid import phrases
 from deid.lexicon import is_safe
-from deid.note import LETTER, UPPER, Note
-from deid.recognizers.common import SP, ClinicalRecognizer, Rule, has_few_capitals
+from deid.note import LETTER, UPPER, Note, has_few_capitals
+from deid.recognizers.common import SP, ClinicalRecognizer, Rule
 from deid.recognizers.names import STOP_WORDS
 from deid.spans import Span
 from deid.vocabulary import EPONYMS, NATIONS, common_words, is_clinical
