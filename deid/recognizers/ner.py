@@ -244,8 +244,9 @@ def _own(identifier: str) -> Callable[[str, int, int], Iterator[Span]]:
     def handle(text: str, start: int, end: int) -> Iterator[Span]:
         if identifier in ("FACILITY", "EMPLOYER", "CITY", "STREET"):
             start, end = _without_little_words(text, start, end)
-            if not _SIGN.search(text, start, end) and not has_few_capitals(text[max(0, start - 200) : end + 200]):
-                return  # "white matter hyperintensity"
+            ordinary = not _SIGN.search(text, start, end) and all(map(is_safe, _WORD.findall(text, start, end)))
+            if ordinary and not has_few_capitals(text[max(0, start - 200) : end + 200]):
+                return  # "lower extremities"
         said = text[start:end]
         if set(said.lower().split()) <= _NOBODY or _DOSING.search(said):
             return

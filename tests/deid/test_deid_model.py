@@ -201,8 +201,8 @@ def test_only_what_could_hold_an_identifier_is_read(text: str, read: bool) -> No
     [
         ("sent to «the Prairie Rose for» rehab", "FACILITY", ["Prairie Rose"]),
         ("«At the Prairie Rose and» home", "FACILITY", ["Prairie Rose"]),
-        ("On the «white matter» of it", "FACILITY", []),
-        ("sent to «prairie rose»", "FACILITY", ["prairie rose"]),  # all is in small letters
+        ("On the «lower extremities» of it", "FACILITY", []),
+        ("sent to «prairie rose»", "FACILITY", ["prairie rose"]),
         ("Seen by Dr. X. «However he» left", "NAME", []),
         ("Vicodin «p.r.n. pain»", "CODE", []),
     ],
