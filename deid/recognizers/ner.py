@@ -262,6 +262,8 @@ def _own(identifier: str) -> Callable[[str, int, int], Iterator[Span]]:
             return
         if word.lower() in LANDS and (identifier == "CITY" or _TRAVEL_BEFORE.search(text[max(0, start - 32) : start])):
             return
+        if identifier == "UNIT" and _OPERATING.search(text, max(0, start - 10), start):
+            return
         if identifier == "UNIT" and word.isdigit() and _SCORE_BEFORE.search(text[max(0, start - 20) : start]):
             return
         if identifier in ("NAME", "CLINICIAN", "CITY") and " " not in text[start:end] and EPONYM_NEXT.match(text, end):
@@ -295,6 +297,7 @@ _TAIL = re.compile(r"(?:[ ]+(?:and|for|of|at|on|in|to|with|the|was|is))+$")
 _NOBODY = frozenset(
     "he she it they we you then however therefore unfortunately the this that these those there such when while if but and also its their was were has had have been with from".split()
 )
+_OPERATING = re.compile(r"\boperating[ ]$", re.IGNORECASE)
 _OPENERS = frozenset(
     "unfortunately therefore however furthermore additionally otherwise meanwhile subsequently currently previously".split()
 )
