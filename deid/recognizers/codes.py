@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from deid import checksums, phrases
 from deid.lexicon import CLINICAL, CLOSED, flags
 from deid.note import LOOSER, Note, watch
-from deid.recognizers.common import ClinicalRecognizer, Rule, apply_rules
+from deid.recognizers.common import ClinicalRecognizer, Rule, apply_rules, by_initial
 from deid.spans import Span
 from deid.vocabulary import STATES
 
@@ -59,7 +59,7 @@ LOOSER[_CODE] = r"[A-Za-z./#~ -]{0,8}\d"
 
 
 def _after(words: str, value: str = _CODE, flags: int = re.IGNORECASE) -> re.Pattern[str]:
-    return re.compile(rf"(?<![A-Za-z])(?:{words}){_LINK}(?P<v>{value})(?![\w])", flags)
+    return re.compile(rf"(?<![A-Za-z])(?:{by_initial(words)}){_LINK}(?P<v>{value})(?![\w])", flags)
 
 
 def _plain(match: re.Match[str]) -> bool:
@@ -162,7 +162,7 @@ RULES = (
         "OTHER_ID",
         0.6,
         re.compile(
-            rf"(?<![A-Za-z])(?:{_IN_WORDS})[ \t]{{0,2}}(?:(?:is|was|reads?|shows?|marked|stamped|[:#=~-])[ \t]{{0,2}}){{0,2}}(?P<v>{_CODE})(?![\w])",
+            rf"(?<![A-Za-z])(?:{by_initial(_IN_WORDS)})[ \t]{{0,2}}(?:(?:is|was|reads?|shows?|marked|stamped|[:#=~-])[ \t]{{0,2}}){{0,2}}(?P<v>{_CODE})(?![\w])",
             re.IGNORECASE,
         ),
         check=lambda m: sum(c.isdigit() for c in m["v"]) >= (3 if len(m["v"]) < 9 else 4) and _plain(m) and not (" " in m["v"] and _DOSES_NEXT.match(m.string, m.end("v"))) and not REFERENCE.search(m.string[max(0, m.start() - 24) : m.start()]),
@@ -191,7 +191,7 @@ RULES = (
     Rule("initials_pair", "OTHER_ID", 0.7, re.compile(r"(?<![\w/:])(?P<v>[A-Z]{2,4}[/:][a-z]{1,4}\d{0,2}(?:/\w{1,6})?)[ \t]*(?=\n|$|[ ](?:job|JOB|Job|D:|T:))"), check=lambda m: m["v"].split("/")[0] not in ("IV", "PO", "IM", "SC", "BP", "HR", "NC", "RA")),
     Rule("initials_dotted", "OTHER_ID", 0.75, re.compile(r"(?:^|\n)[ \t~-]{0,4}(?P<v>(?:[A-Za-z]\.[ ]?){2,4})[ \t]*(?=\n|$)")),
     Rule("initials_typist", "OTHER_ID", 0.8, re.compile(r"\b(?:dict|trans|typ|tr|td|dd)[/:][ ]?(?P<v>[a-z]{2,4}\d?)\b", re.IGNORECASE), check=lambda m: (m["v"].islower() or m["v"].isupper()) and not m["v"].lower().startswith("yy")),
-    Rule("ssn", "SSN", 0.96, re.compile(r"(?<![\w.-])(?P<v>\d{3}([- ]|[ ]-[ ])\d{2}\2\d{4})(?![\w])(?!-\d)")),
+    Rule("ssn", "SSN", 0.96, re.compile(r"(?P<v>\d(?<![\w.-]\d)\d\d(?:-\d\d-|[ ]\d\d[ ]|[ ]-[ ]\d\d[ ]-[ ])\d{4})(?![\w])(?!-\d)")),
     Rule(
         "ssn_after_word",
         "SSN",

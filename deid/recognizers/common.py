@@ -19,9 +19,66 @@ with without_torch():
 SP = r"[ \t]"
 
 # One capitalised word of a name: "Nguyen", "O'Connell", "García-López", "McDonald", "DOE".
-NAME_WORD = f"{UPPER}(?:{LETTER}|['\\-](?={LETTER})){{1,30}}"
-INITIAL = f"{UPPER}(?:\\.|(?!{LETTER}|['-]{LETTER}))"
+NAME_WORD_REST = f"(?:{LETTER}|['\\-](?={LETTER})){{1,30}}"
+NAME_WORD = UPPER + NAME_WORD_REST
+INITIAL_REST = f"(?:\\.|(?!{LETTER}|['-]{LETTER}))"
+INITIAL = UPPER + INITIAL_REST
 PARTICLE = r"(?:de la|de los|de las|de|del|della|di|da|dos|du|la|le|van der|van den|van|von|der|den|bin|ibn|al|el|y)"
+
+
+def _alternatives(alternation: str) -> Iterator[str]:
+    """The alternatives of an expression without the groups that they begin with: "(?:a|b)c|d" is "ac", "bc", "d"."""
+    depth, in_set, escaped, start = 0, False, False, 0
+    closing: dict[int, int] = {}
+    for at, c in enumerate(alternation + "|"):
+        if escaped or c == "\\":
+            escaped = not escaped
+        elif in_set:
+            in_set = c != "]"
+        elif c == "[":
+            in_set = True
+        elif c == "(":
+            depth += 1
+        elif c == ")":
+            depth -= 1
+            closing.setdefault(depth, at)
+        elif c == "|" and not depth:
+            one, end = alternation[start:at], closing.get(0, 0) - start
+            if one.startswith("(?:"):
+                rest = one[end + 1 :]
+                for inner in _alternatives(one[3:end]):
+                    yield from _alternatives(inner + rest.removeprefix("?"))
+                if rest.startswith("?"):
+                    yield from _alternatives(rest[1:])
+            else:
+                yield one
+            start, closing = at + 1, {}
+
+
+def by_initial(alternation: str) -> str:
+    """The same alternation for a pattern that ignores case, its alternatives gathered by their first letter.
+
+    `re` tries all alternatives one by one unless they begin with a set that keeps case; then it looks at the set first.
+    Of patterns with fifty words to look for it saves three quarters of the time. Alternatives keep their order, and
+    each must begin with a letter or a sign that stands for itself.
+    """
+    gathered: dict[str, list[str]] = {}
+    for one in _alternatives(alternation):
+        if one[:1] in ("", "\\", "[", "(", ".", "^", "$") or one[1:2] in ("?", "*", "+", "{"):
+            raise ValueError(f"{one!r} does not begin with one certain character")
+        gathered.setdefault(one[0].lower(), []).append(one[1:])
+    return "|".join(
+        (f"(?-i:[{c}{c.upper()}])" if c.isalpha() else re.escape(c)) + f"(?:{'|'.join(rest)})"
+        for c, rest in gathered.items()
+    )
+
+
+def opening(chars: str, *not_after: str) -> str:
+    """One of `chars`, none of `not_after` in front of it: what a pattern begins with.
+
+    The set comes first: `re` then skips to its next member, where a look-behind that comes first is asked everywhere.
+    """
+    return chars + "".join(f"(?<!{before}{chars})" for before in not_after)
 
 
 @dataclass(frozen=True, slots=True)

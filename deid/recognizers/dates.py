@@ -11,14 +11,18 @@ from collections.abc import Iterator
 
 from deid.lexicon import DRUG, flags
 from deid.note import Note, watch
-from deid.recognizers.common import ClinicalRecognizer, Rule, apply_rules
+from deid.recognizers.common import ClinicalRecognizer, Rule, apply_rules, by_initial
 from deid.spans import Span
 
-_MONTH = (
-    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
-    r"|nov(?:ember)?|dec(?:ember)?)"
+_MONTH_WORDS = (
+    r"jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?"
 )
-_WEEKDAY = r"(?:mon(?:day)?|tue(?:s(?:day)?)?|wed(?:nesday)?|thu(?:rs?(?:day)?)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?)"
+_MONTH = f"(?:{by_initial(_MONTH_WORDS)})"
+_WEEKDAY_WORDS = (
+    r"mon(?:day)?|tue(?:s(?:day)?)?|wed(?:nesday)?|thu(?:rs?(?:day)?)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?"
+)
+_WEEKDAY = f"(?:{by_initial(_WEEKDAY_WORDS)})"
 _DAY = r"(?:3[01]|[12]\d|0?[1-9])"
 _ORDINAL = r"(?:st|nd|rd|th)"
 _MM = r"(?:1[0-2]|0?[1-9])"

@@ -27,7 +27,18 @@ from deid.lexicon import (
 )
 from deid.note import LETTER, LOOSER, UPPER, Note, watch
 from deid.recognizers.codes import SHORTHAND
-from deid.recognizers.common import INITIAL, NAME_WORD, PARTICLE, SP, ClinicalRecognizer, Rule
+from deid.recognizers.common import (
+    INITIAL,
+    INITIAL_REST,
+    NAME_WORD,
+    NAME_WORD_REST,
+    PARTICLE,
+    SP,
+    ClinicalRecognizer,
+    Rule,
+    by_initial,
+    opening,
+)
 from deid.spans import Span
 from deid.vocabulary import (
     BRANDS,
@@ -45,6 +56,8 @@ _CREDENTIAL = (
     r"(?:M\.?D\.?|D\.?O\.?|R\.?N\.?|Ph\.?\s?D\.?|N\.?P\.?|P\.?A\.?(?:-C)?|F\.?N\.?P\.?(?:-C|-BC)?|C\.?R\.?N\.?A\.?|D\.?D\.?S\.?|D\.?M\.?D\.?|D\.?P\.?M\.?|O\.?D\.?"
     r"|Pharm\.?\s?D\.?|RPh|LCSW|LICSW|MSW|LPN|LVN|CNM|CNA|CNS|APRN|ARNP|AGNP|AGACNP|ACNP|BSN|MSN|DNP|DPT|PT|OTR(?:/L)?|OT|SLP|CCC-SLP|RD|RDN|RT|RRT|EMT(?:-P)?|MBBS|MPH|M\.?S\.?N|FACS|FACP|FACC|Psy\.?D\.?|LMFT|LPC|LMHC|MA|CMA|RDMS|RVT|MS|M\.S\.)"
 )
+_CAPITAL = opening(UPPER, r"[\w'-]")
+_CAPITAL_OR_AFTER_DASH = opening(UPPER, r"[\w']", r"\w-")  # "- Bruno RN"
 _PREFIX_NAME = f"(?:{NAME_WORD}|{INITIAL})(?:{SP}(?:{PARTICLE}{SP}){{0,2}}(?:{NAME_WORD}|{INITIAL})){{0,3}}"
 # A word that ends a name that was read too far: "Dr. Smith Recommended", "Mr. Doe Denies".
 _SUFFIX_OK = frozenset("jr sr ii iii iv".split())
@@ -81,10 +94,10 @@ RULES = (
     Rule("clinicians_title", "CLINICIAN", 0.9, _re(rf"\b(?:[Dd]rs\.?|DRS\.?|[Dd]octors)[ \t]{{1,3}}(?P<v>{_PREFIX_NAME}(?:(?:,{SP}and|,|{SP}and|{SP}&){SP}{_PREFIX_NAME}){{1,3}})")),
     Rule("clinician_role", "CLINICIAN", 0.75, _re(rf"\b{_CLINICIAN_TITLE}[ \t]{{1,2}}(?P<v>{_PREFIX_NAME})")),
     Rule("credential", "CLINICIAN", 0.9, _re(
-        rf"(?<![\w'])(?<!\w-)(?P<v>(?:{NAME_WORD}|{INITIAL})(?:,?{SP}(?:{PARTICLE}{SP}){{0,2}}(?:{NAME_WORD}|{INITIAL})){{0,3}}),?[ \t]{{1,2}}{_CREDENTIAL}(?![A-Za-z])")),
+        rf"(?P<v>{_CAPITAL_OR_AFTER_DASH}(?:{NAME_WORD_REST}|{INITIAL_REST})(?:,?{SP}(?:{PARTICLE}{SP}){{0,2}}(?:{NAME_WORD}|{INITIAL})){{0,3}}),?[ \t]{{1,2}}{_CREDENTIAL}(?![A-Za-z])")),
     # "Carmine Bruno, RN": behind these a comma and two words make even colours and verbs a name.
     Rule("strong_credential", "CLINICIAN", 0.9, _re(
-        rf"(?<![\w'])(?<!\w-)(?P<v>{NAME_WORD}{SP}(?:{INITIAL}{SP})?{NAME_WORD}),[ \t]{{1,2}}(?:MD|M\.D\.|DO|D\.O\.|RN|NP|PA-C|FNP|CRNA|PhD|LPN|APRN|LCSW|LICSW|PharmD|DPM|DDS|MBBS|DPT|CNM)(?![A-Za-z])"),
+        rf"(?P<v>{_CAPITAL_OR_AFTER_DASH}{NAME_WORD_REST}{SP}(?:{INITIAL}{SP})?{NAME_WORD}),[ \t]{{1,2}}(?:MD|M\.D\.|DO|D\.O\.|RN|NP|PA-C|FNP|CRNA|PhD|LPN|APRN|LCSW|LICSW|PharmD|DPM|DDS|MBBS|DPT|CNM)(?![A-Za-z])"),
         check=lambda m: not all(w.lower() in common_words() and w.lower() not in NAME_WORDS for w in m["v"].split()[1:])),
     Rule("electronic_signature", "CLINICIAN", 0.9, _re(rf"/[Ee][Ss]/[ \t]{{0,3}}(?P<v>{_PREFIX_NAME})")),
     Rule("relative_in_brackets", "NAME", 0.85, _re(rf"(?<![\w'-])(?P<v>{_PREFIX_NAME})[ \t]\((?:the[ \t]|pt'?s?[ \t]|patient'?s?[ \t])?{_RELATIVE}[),;]")),
@@ -113,7 +126,7 @@ RULES = (
         check=lambda m: m["v"].lower() in EPONYMS or m["v"].lower() in phrases.words("eponym_surnames")),
     # "Hodgkin, T. with lymphoma", "Kocher A., drain out", "Sheehan, M: lactating": a thing has no initial
     Rule("eponym_initial", "NAME", 0.95, _re(
-        rf"(?P<b>^[ \t]{{0,4}}|(?<![\w'-]))(?P<v>(?P<e>{UPPER}[a-z]{{2,16}}(?:-{UPPER}[a-z]{{2,16}})?)(?P<c>,?)[ ](?P<i>[A-Z])(?:\.|(?=[ ]?[:;])|(?=,?[ ]\d{{1,3}}[ ]?(?:[MF]\b|yo\b|y/o))))(?![\w])", re.MULTILINE),
+        rf"(?P<v>(?P<e>{_CAPITAL}[a-z]{{2,16}}(?:-{UPPER}[a-z]{{2,16}})?)(?P<c>,?)[ ](?P<i>[A-Z])(?:\.|(?=[ ]?[:;])|(?=,?[ ]\d{{1,3}}[ ]?(?:[MF]\b|yo\b|y/o))))(?![\w])"),
         check=lambda m: _eponym_with_initial(m)),
     # "Anesthesia: T. Mallampati"
     Rule("initial_eponym", "NAME", 0.66, _re(rf"(?:^|[:,;(\n][ ]?|\b(?:[Bb]y|[Ww]ith|[Pp]er|[Aa]nd|w/|&)[ ])(?P<v>[A-KM-QS-Z]\.[ ]?(?:[A-Z]\.[ ]?)?(?P<e>{UPPER}[a-z]{{2,16}}))(?![\w'-])"),
@@ -145,11 +158,13 @@ RULES = (
     Rule("initials_name", "NAME", 0.7, _re(rf"(?<![\w./'-])(?P<v>{UPPER}\.[ ]?(?:{UPPER}\.[ ]?)?{UPPER}{LETTER}{{2,20}}(?:-{NAME_WORD})?)\b(?!\.\d)")),
 )  # fmt: skip
 
+_PERSON_HEADER = r"(?:(?:patient|pt|client|full|legal|maiden|preferred|birth|first|last|middle|family|given|mother|father|guardian|spouse|baby|infant|newborn|member|subscriber|guarantor|contact|caregiver|insured|beneficiary)(?:'?s)?[ \t])?names?|patient|pt|re|client|resident|emergency[ \t]contact|next[ \t]of[ \t]kin|nok|health[ \t]?care[ \t](?:proxy|agent)|hcp|poa|power[ \t]of[ \t]attorney|guardian|informant|accompanied[ \t]by|spouse|contact(?:[ \t]person)?|guarantor|responsible[ \t]party|subscriber|policy[ \t]?holder|caregiver|interpreter|witness(?:ed[ \t]by)?|a\.?k\.?a\.?|alias|nickname|given|family|surname|mother|father|parents?|legal[ \t]name"
+
 # Headers are read without regard to case; the name itself keeps its capital.
 _HEADER_NAME = rf"(?:{PARTICLE}{SP})?(?:{NAME_WORD}|{INITIAL})(?:,?{SP}{{1,2}}(?:{PARTICLE}{SP}){{0,2}}(?:{NAME_WORD}|{INITIAL})){{0,4}}"
 _HEADERS = (
-    ("clinician_header", "CLINICIAN", 0.88, watch(re.compile(rf"\b(?i:{_CLINICIAN_HEADER})[ \t]{{0,3}}(?::|is[ \t])?{_BREAK}(?:(?i:dr\.?|doctor|mr\.?|ms\.?|mrs\.?)[ \t])?(?P<v>{_HEADER_NAME})"))),
-    ("person_header", "NAME", 0.9, watch(re.compile(rf"\b(?i:(?:(?:patient|pt|client|full|legal|maiden|preferred|birth|first|last|middle|family|given|mother|father|guardian|spouse|baby|infant|newborn|member|subscriber|guarantor|contact|caregiver|insured|beneficiary)(?:'?s)?[ \t])?names?|patient|pt|re|client|resident|emergency[ \t]contact|next[ \t]of[ \t]kin|nok|health[ \t]?care[ \t](?:proxy|agent)|hcp|poa|power[ \t]of[ \t]attorney|guardian|informant|accompanied[ \t]by|spouse|contact(?:[ \t]person)?|guarantor|responsible[ \t]party|subscriber|policy[ \t]?holder|caregiver|interpreter|witness(?:ed[ \t]by)?|a\.?k\.?a\.?|alias|nickname|given|family|surname|mother|father|parents?|legal[ \t]name)[ \t]{{0,3}}(?::|=|[ \t]is[ \t])(?:[ \t]{{0,4}}\n)?[ \t]{{0,8}}(?:(?i:mr|mrs|ms|miss|dr)\.?[ \t])?(?P<v>{_HEADER_NAME})"))),
+    ("clinician_header", "CLINICIAN", 0.88, watch(re.compile(rf"\b(?i:{by_initial(_CLINICIAN_HEADER)})[ \t]{{0,3}}(?::|is[ \t])?{_BREAK}(?:(?i:dr\.?|doctor|mr\.?|ms\.?|mrs\.?)[ \t])?(?P<v>{_HEADER_NAME})"))),
+    ("person_header", "NAME", 0.9, watch(re.compile(rf"\b(?i:{by_initial(_PERSON_HEADER)})[ \t]{{0,3}}(?::|=|[ \t]is[ \t])(?:[ \t]{{0,4}}\n)?[ \t]{{0,8}}(?:(?i:mr|mrs|ms|miss|dr)\.?[ \t])?(?P<v>{_HEADER_NAME})"))),
 )  # fmt: skip
 
 STOP_WORDS = frozenset(
@@ -255,6 +270,9 @@ def _is_eponym(word: str) -> bool:
     return any(part in EPONYMS or part in phrases.words("eponym_surnames") for part in word.lower().split("-"))
 
 
+_LINE_START = re.compile(r"^[ \t]{0,4}\Z", re.MULTILINE)
+
+
 def _eponym_after_initial(match: re.Match[str]) -> bool:
     after = _EPONYM_AFTER.match(match.string, match.end()) or _SIGN_AFTER.match(match.string, match.end())
     return _is_eponym(match["e"]) and not after
@@ -265,7 +283,7 @@ def _eponym_with_initial(match: re.Match[str]) -> bool:
     word, initial = match["e"], match["i"]
     if not _is_eponym(word):
         return False
-    opens = match.string[max(0, match.start("v") - 1) : match.start("v")] in ("", "\n") or match["b"] != ""
+    opens = _LINE_START.search(match.string, max(0, match.start() - 6), match.start()) is not None
     if match["c"]:
         return initial not in "RL" or opens
     return initial not in "RLIVX" and (initial not in "ABC" or (opens and word.lower() not in _CLASSED))
@@ -519,8 +537,8 @@ _THING_BEFORE = re.compile(
     re.IGNORECASE,
 )
 # Two capitalised words of which one stands in no dictionary: most often a person whom the model does not know.
-_LOWER_TAIL = f"(?!{UPPER}{{2}}){UPPER}(?:{LETTER}|['-](?={LETTER})){{2,20}}"
-_PAIR = watch(re.compile(rf"(?<![\w'-]){_LOWER_TAIL}{SP}(?:{UPPER}\.?{SP})?{_LOWER_TAIL}"))
+_LOWER_TAIL = f"(?!{UPPER})(?:{LETTER}|['-](?={LETTER})){{2,20}}"  # of a capital
+_PAIR = watch(re.compile(rf"{_CAPITAL}{_LOWER_TAIL}{SP}(?:{UPPER}\.?{SP})?{UPPER}{_LOWER_TAIL}"))
 # A capitalised word of no dictionary that does what only people do: "Virpi denies chest pain".
 _SUBJECT = watch(
     re.compile(
@@ -549,29 +567,28 @@ def _could_be_person(word: str) -> bool:
     )
 
 
-_ONE = rf"(?P<v>(?!{UPPER}{{2}}){UPPER}(?:{LETTER}|['-](?={LETTER})){{1,20}})"
+_ONE = rf"(?P<v>{UPPER}(?!{UPPER})(?:{LETTER}|['-](?={LETTER})){{1,20}})"
+_ONE_APART = rf"(?P<v>{_CAPITAL}(?!{UPPER})(?:{LETTER}|['-](?={LETTER})){{1,20}})"
 # O'Malley, D'Angelo: whatever their case.
 _APOSTROPHE = watch(re.compile(rf"(?<![\w'-])(?P<v>[OoDd]'(?:{LETTER}){{4,20}}(?:-{LETTER}{{3,20}})?)(?![\w'-]*:)"))
 # A listed given name and a listed surname, of which one may be a word: "Miles Walker", "Chip Stone".
-_LISTED_PAIR = watch(
-    re.compile(rf"(?<![\w'-])(?P<v>(?P<g>{UPPER}[a-z]{{2,14}})[ ](?P<f>{UPPER}[a-z]{{2,18}}))(?![\w'-])")
-)
+_LISTED_PAIR = watch(re.compile(rf"(?P<v>(?P<g>{_CAPITAL}[a-z]{{2,14}})[ ](?P<f>{UPPER}[a-z]{{2,18}}))(?![\w'-])"))
 # "Tourette's mother", "Sjogren, age 61"
 _KIN_OF = watch(
     re.compile(
-        rf"(?<![\w'-]){_ONE}(?:'s?[ \t](?:mother|father|mom|dad|wife|husband|son|daughter|sister|brother|parents|family|spouse|partner|aunt|uncle|grandmother|grandfather|caregiver|nurse|daughter-in-law)\b|,[ ](?:age|aged)[ ]\d)"
+        rf"{_ONE_APART}(?:'s?[ \t](?:mother|father|mom|dad|wife|husband|son|daughter|sister|brother|parents|family|spouse|partner|aunt|uncle|grandmother|grandfather|caregiver|nurse|daughter-in-law)\b|,[ ](?:age|aged)[ ]\d)"
     )
 )
 # "Paget, 9 y, strep positive", "Meniere seen for tinnitus", "the Down twins", "Norco, first name Alberta"
 _AS_PERSON = watch(
     re.compile(
-        rf"(?<![\w'-]){_ONE}(?:,[ ]\d{{1,2}}[ ]?(?:y\b|yo\b|y/o|yrs?\b|years|mo\b|months|[FM]\b)|,[ ]first[ ]name\b|[ ](?:seen[ ](?:for|today|in[ ]clinic|by|with)|is[ ](?:post-?op|POD|hospital[ ]day|on[ ]day|\d'\d)|family[ ](?:requests?|requested|wants?|asks|asked|updated|called|here|at[ ]bedside|aware|agrees|agreed|declines?)\b|(?:twins|parents|kids|children|household|siblings)\b))"
+        rf"{_ONE_APART}(?:,[ ]\d{{1,2}}[ ]?(?:y\b|yo\b|y/o|yrs?\b|years|mo\b|months|[FM]\b)|,[ ]first[ ]name\b|[ ](?:seen[ ](?:for|today|in[ ]clinic|by|with)|is[ ](?:post-?op|POD|hospital[ ]day|on[ ]day|\d'\d)|family[ ](?:requests?|requested|wants?|asks|asked|updated|called|here|at[ ]bedside|aware|agrees|agreed|declines?)\b|(?:twins|parents|kids|children|household|siblings)\b))"
     )
 )
 # What only people do, or have done to them; and where only people stand.
 _HUMAN_SUBJECT = watch(
     re.compile(
-        rf"(?<![\w'-]){_ONE}(?:[ \t](?:also|still|then|now|again)|,[ \t](?:who|an?|the)[ \t][^,.\n]{{3,60}},)?[ \t](?:"
+        rf"{_ONE_APART}(?:[ \t](?:also|still|then|now|again)|,[ \t](?:who|an?|the)[ \t][^,.\n]{{3,60}},)?[ \t](?:"
         r"reports?|reported|denie[sd]|states|stated|says|said|asks|asked|tells|told|lives|works|worked|complains|complained|understands|understood|feels|felt|wants|wanted|wishes|agrees|agreed|refuses|refused|declines|declined"
         r"|sneezes|coughs|sleeps|eats|cries|plays|crawls|babbles|giggles|loves|likes|goes[ \t]to|gets[ \t](?:up|out|to|dizzy|tired|around)|got[ \t](?:his|her|their|out|up|dizzy|home)|uses|takes|wears|needs[ \t](?:a|his|her|help)|brought|tried|drove|flew|forgot|prefers|enjoys|hates|insists|thinks|believes|knows|hopes|plans[ \t]to|will[ \t]not|will[ \t]need|won't|can't|cannot|couldn't|doesn't|didn't|isn't|wasn't|has[ \t](?:noticed|tried|moved|agreed|decided|stopped|started|felt|seen|never|always)"
         r"|smokes|drinks|called|phoned|texted|e-?mailed|came[ \t](?:back|in|to)|wept|preferred|slept|ate|walked|tolerated|cried|smiled|laughed|moved[ \t](?:to|here|in)|was[ \t](?:seen[ \t](?:in|by|for|at|today|on)|found[ \t](?:to[ \t]be|on|by)|born|discharged|admitted|married|brought)"

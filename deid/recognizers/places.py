@@ -32,7 +32,7 @@ _GAP = r"[ \t]{0,3},?(?:[ \t]{1,3}|[ \t]{0,3}\n[ \t]{0,8})"
 # city here, because beside a street it is part of a person's address; "from Springfield, Illinois" keeps the state.
 STREET = watch(
     re.compile(
-        rf"(?<![\w./-])(?P<street>(?:\d{{1,6}}(?:[ -]?[A-Z]\b|[ -]\d/\d|-\d{{1,5}})?{SP}{{1,2}}(?:{_DIRECTION}{SP})?"
+        rf"(?<![\w./-])(?=[\dPCUMR])(?P<street>(?:\d{{1,6}}(?:[ -]?[A-Z]\b|[ -]\d/\d|-\d{{1,5}})?{SP}{{1,2}}(?:{_DIRECTION}{SP})?"
         rf"(?:(?:{_WORD}|\d{{1,3}}(?:st|nd|rd|th)|de|del|la|las|los|of|the)\.?{SP}{{1,2}}){{0,4}}?"
         rf"(?:(?:{_WORD}|\d{{1,3}}(?:st|nd|rd|th))\.?{SP}{{1,2}}){_SUFFIX}\b\.?"
         rf"|\d{{1,6}}{SP}(?:Avenue|Highway|Hwy|Route|Rte|County Road|State Route|Rural Route|Interstate|US Highway){SP}(?:[A-Z]\b|\d{{1,4}})"
