@@ -128,11 +128,11 @@ def _match(text: str, end: int, words: Sequence[str]) -> int:
 # "moved to Ann Arbor" is a town; "Ann Arbor stage II" and "Ann Arbor IIA" are none. Of the rules only those are weak that
 # have no title, no credential and no label to go by: "Mr. Marcus Gunn" is a person.
 _STAGE = re.compile(r"[ \t]*(?:stage|staging|grade|class|type|[IV]{1,3}[AB]?\b|\d)", re.IGNORECASE)
-_WEAK = ("ner.", "names.unknown", "names.listed_pair", "names.human", "names.opening", "names.pt_name", "names.initials_name", "names.last_initial", "places.facility")  # fmt: skip
+_WEAK = ("ner.", "names.unknown", "names.listed_pair", "names.human", "names.opening", "names.pt_name", "names.initials_name", "names.last_initial", "names.person_thing", "names.thing_comma", "names.thing_surname", "places.facility")  # fmt: skip
 
 
 def outside_eponyms(text: str, spans: list[Span]) -> list[Span]:
-    """The spans without those that a model or a weak rule found inside an eponym of several words."""
+    """The spans without those that a model or a weak rule found inside an eponym of several words, or into one."""
     if not any(span.recognizer.startswith(_WEAK) for span in spans):
         return spans
     eponyms = [
@@ -145,5 +145,10 @@ def outside_eponyms(text: str, spans: list[Span]) -> list[Span]:
     return [
         span
         for span in spans
-        if not (span.recognizer.startswith(_WEAK) and any(a <= span.start and span.end <= b for a, b in eponyms))
+        if not (span.recognizer.startswith(_WEAK) and any(_within(span, a, b) for a, b in eponyms))
     ]
+
+
+def _within(span: Span, start: int, end: int) -> bool:
+    """Whether a span lies in an eponym, or ends in the middle of one: "«Hodgkin, Ann» Arbor IIA"."""
+    return (start <= span.start and span.end <= end) or span.start < start < span.end < end

@@ -12,11 +12,15 @@ from functools import lru_cache
 from deid import phrases
 from deid.lexicon import (
     ANY_NAME,
+    CITY,
     CLINICAL,
+    COUNTY,
     DRUG,
     GIVEN,
     GIVEN_RARE,
     MONTHDAY,
+    NATION,
+    STATE,
     SURNAME,
     SURNAME_RARE,
     WORD,
@@ -131,6 +135,14 @@ RULES = (
     # "Anesthesia: T. Mallampati"
     Rule("initial_eponym", "NAME", 0.66, _re(rf"(?:^|[:,;(\n][ ]?|\b(?:[Bb]y|[Ww]ith|[Pp]er|[Aa]nd|w/|&)[ ])(?P<v>[A-KM-QS-Z]\.[ ]?(?:[A-Z]\.[ ]?)?(?P<e>{UPPER}[a-z]{{2,16}}))(?![\w'-])"),
         check=lambda m: _eponym_after_initial(m)),
+    # "Taxotere-Lowe", "Sternum-Bailey": what is half a drug or an organ and half a surname is all a name
+    Rule("thing_surname", "NAME", 0.66, _re(rf"(?P<v>(?P<a>{_CAPITAL}[a-z]{{2,16}})-(?P<b>{UPPER}[a-z]{{2,16}}))(?![\w'-])"), check=lambda m: _thing_and_surname(m)),
+    # "Ana Requip", "Rosa Hirschsprung", "Plavix Nakamura"
+    Rule("person_thing", "NAME", 0.66, _re(rf"(?P<v>(?P<a>{_CAPITAL}[a-z]{{2,16}})[ ](?P<b>{UPPER}[a-z]{{2,16}}))(?![\w'-])"), check=lambda m: _person_and_thing(m)),
+    # "Foley placed in Foley, Agnes, 300 mL out"; but "Hodgkin, Ann Arbor IIA", "Adson, Roos, Wright neg"
+    Rule("thing_comma_given", "NAME", 0.66, _re(rf"(?P<v>(?P<a>{_CAPITAL}[a-z]{{2,16}}),[ ](?P<b>{UPPER}[a-z]{{2,12}}))(?![\w'-])(?!,?[ ]{UPPER}[a-z])"), check=lambda m: _thing_and_given(m)),
+    # "Cushing kid on pred burst", "Erb infant moves both arms"
+    Rule("eponym_family", "NAME", 0.66, _re(rf"(?P<v>{_CAPITAL}[a-z]{{2,16}})[ ](?:kid|infant|baby|family|twins?|girl|boy|mom|dad|siblings?|household)\b"), check=lambda m: _is_eponym(m["v"])),
     # "nurse patience says he": in small letters a name by what the nurse does
     Rule("nurse_small", "CLINICIAN", 0.65, _re(r"\b(?:nurse|aide|tech|rn|cna)[ ](?P<v>[a-z]{3,14})(?=[ ](?:says|said|called|gave|reports|told|helped|came|took|noted)\b)"),
         check=lambda m: bool(flags(m["v"]) & GIVEN)),
@@ -260,6 +272,10 @@ _WHATEVER_THE_WORD = frozenset(
         "opening_eponym_age",
         "eponym_initial",
         "initial_eponym",
+        "thing_surname",
+        "person_thing",
+        "thing_comma_given",
+        "eponym_family",
     )
 )
 # "Child A. cirrhosis", "Weber B.", "Stanford A.": classes, not initials
@@ -268,6 +284,41 @@ _CLASSED = frozenset("child pugh weber stanford debakey salter harris mason gard
 
 def _is_eponym(word: str) -> bool:
     return any(part in EPONYMS or part in phrases.words("eponym_surnames") for part in word.lower().split("-"))
+
+
+def _is_thing(word: str) -> bool:
+    return bool(flags(word) & (DRUG | CLINICAL)) and not _is_eponym(word)
+
+
+def _is_only(kind: int, word: str) -> bool:
+    """Whether a word is a name of that kind, more often than not, and in no list anything else."""
+    bits = flags(word)
+    other = DRUG | CLINICAL | WORD | MONTHDAY | CITY | COUNTY | STATE | NATION
+    return bool(bits & kind) and not bits & other and name_share(word) >= 0.6 and not _is_eponym(word)
+
+
+def _no_sign_after(match: re.Match[str]) -> bool:
+    text, end = match.string, match.end()
+    return not _EPONYM_AFTER.match(text, end) and not _SIGN_AFTER.match(text, end)
+
+
+def _thing_and_surname(match: re.Match[str]) -> bool:
+    a, b = match["a"], match["b"]
+    kind = SURNAME | GIVEN
+    return ((_is_thing(a) and _is_only(kind, b)) or (_is_thing(b) and _is_only(kind, a))) and _no_sign_after(match)
+
+
+def _person_and_thing(match: re.Match[str]) -> bool:
+    a, b = match["a"], match["b"]
+    if _is_only(GIVEN, a):
+        person = (_is_thing(b) or _is_eponym(b)) and b.lower() not in common_words()
+    else:
+        person = bool(flags(a) & DRUG) and _is_only(SURNAME, b)
+    return person and _no_sign_after(match)
+
+
+def _thing_and_given(match: re.Match[str]) -> bool:
+    return (_is_thing(match["a"]) or _is_eponym(match["a"])) and _is_only(GIVEN, match["b"])
 
 
 _LINE_START = re.compile(r"^[ \t]{0,4}\Z", re.MULTILINE)
