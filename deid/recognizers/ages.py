@@ -24,6 +24,8 @@ _AFTER = (
 )
 _BEFORE = r"\b(?:age[ds]?|turned|turning|turns|at the age of|age of|current age|pt age|patient age|lived to|lived to be|(?:short|shy) of|approaching|pushing|died at|passed(?: away)? at)"
 
+_KIN = r"(?:(?:great[- ])?grand(?:ma|pa|mother|father|mom|dad)|gran(?:ny)?|nana|mother|father|mom|dad|aunt|uncle|wife|husband|sister|brother|mr|mrs|ms|miss)"
+
 RULES = (
     # "92 YRS F", "96 yr", "she is 91", "turned 94", "her 95th birthday", "101M"
     Rule(
@@ -137,6 +139,42 @@ RULES = (
             rf"\b(?:died|passed(?:[ \t]away)?|alive|living|lives|still[ \t]\w{{3,12}}|healthy|well|deceased)(?:[ \t]of[ \t]\w{{3,14}}(?:[ \t]\w{{3,14}})?)?[ \t]at[ \t](?P<v>{_OVER}|{_OVER_WORD})(?![\d%/:])(?!\.\d)\b",
             re.IGNORECASE,
         ),
+    ),
+    # "grandma (98) is rattling", "Great-grandmother, ninety-six, had", "Mrs. O'Dea (Stella Maris, 97)"
+    Rule(
+        "relative_age",
+        "AGE",
+        0.85,
+        re.compile(
+            rf"\b{_KIN}\.?(?:[ ](?-i:[A-Z])[\w'’-]+){{0,2}}(?:,[ ]|[ ]?\()(?:(?:[A-Z][\w'-]+[ ]?){{1,3}},[ ])?(?P<v>{_OVER}|{_OVER_WORD})(?=[),;])",
+            re.IGNORECASE,
+        ),
+    ),
+    Rule(
+        "reached",
+        "AGE",
+        0.85,
+        re.compile(
+            rf"\b(?:{_KIN}|she|he|both)[ ](?:has[ ]|had[ ]|almost[ ]|nearly[ ])?(?:reached|made[ ]it[ ]to|lived[ ](?:un)?til(?:l)?)[ ](?P<v>{_OVER}|{_OVER_WORD})(?![\w%/.-]*\d)(?![ ]?(?:kg|lbs?|mg|degrees|pounds)\b)",
+            re.IGNORECASE,
+        ),
+    ),
+    # "DOB 3/3/1925 (98, will be 99 in March)"
+    Rule(
+        "beside_birth",
+        "AGE",
+        0.9,
+        re.compile(rf"\b(?:dob|born)\b[^\n(]{{0,24}}\((?P<v>{_OVER})(?=[),; y])", re.IGNORECASE),
+    ),
+    Rule(
+        "will_be",
+        "AGE",
+        0.85,
+        re.compile(
+            rf"\bwill[ ](?:be|turn)[ ](?P<v>{_OVER})(?=[ ](?:in[ ](?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)|(?:next|this)[ ](?:week|month|year|spring|summer|fall|autumn|winter))|[ ]on[ ](?:her|his|their|the)[ ])",
+            re.IGNORECASE,
+        ),
+        only_if=("will be", "will turn"),
     ),
     Rule(
         "decade",

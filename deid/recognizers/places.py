@@ -252,6 +252,9 @@ RULES = (
         check=lambda m: not _SHARED_ROOM.search(m.string[max(0, m.start() - 12) : m.start()])
         and (not m["v"].lower().startswith(("cell", "pod", "bay")) or bool(re.search(r"\d{3}|\d[A-Za-z]\b|#", m["v"]))),
     ),
+    # "7115 Mrs Ferraiolo 70F BK viremia", "6114  L. Oyelowo-Grant  93 F": a list of a ward's patients
+    Rule("unit_of_list", "UNIT", 0.7, re.compile(
+        rf"^[ \t]{{0,4}}(?P<v>\d{{3,4}}[A-D]?)[ \t]{{1,4}}(?:(?:Mrs|Mr|Ms|Miss)\.?[ ]|{UPPER}\.[ ]?)?{UPPER}[\w'-]{{1,24}}(?:,?[ ]{UPPER}[\w'.-]{{0,20}})?,?[ \t]{{1,4}}\d{{1,3}}[ ]?(?:[MF]\b|yo\b|y/o)", re.MULTILINE)),
     # "OR 2", "Obs 6", "Neuro ICU 3", "operatory 4", "pod Blue 7", "Zone C-07", "twin B in C-6"
     Rule("unit_short", "UNIT", 0.66, re.compile(
         r"(?<![\w/-])(?P<v>(?:(?:Neuro|Cardiac|Medical|Surgical|Trauma|Burn|Heart|Stroke)[ ])?(?:OR|Obs|OBS|Cath(?:[ ][Ll]ab)?|Endo|IR|Triage|Trauma|Resus|Zone|Operatory|operatory|Theatre|theatre|ICU|CDU|Pre-?op|Recovery|Lab[ ]Cath|CVU|IMCU|[Ee]xam|lab|[Cc]onf[ ]r(?:oo)?m|[Ff]amily[ ]R(?:oo)?m|Chair|Procedure[ ]R(?:oo)?m)(?:[ ](?:[Bb]ed|[Rr]oom|[Bb]ay|[Ss]uite|[Tt]able))?[ ]#?(?:[A-Z]-?)?\d{1,3}[A-Z]?)(?![\w%/:-])(?!\.\d)(?![ \t]?(?:days?|hours?|hrs?|h\b|nights?|mg|ml|times|x\b|weeks?|\(|%|to\b|cells?|of\b|=|[<>]))"),
