@@ -155,6 +155,8 @@ def _mixed(match: re.Match[str]) -> bool:
     return not REFERENCE.search(match.string[max(0, match.start() - 24) : match.start()])
 
 
+_DICTATED = re.compile(r"\b(?:job|dict\w*|transcri\w*|typed|read|signed|signature|[DT]:)", re.IGNORECASE)
+
 RULES = (
     # Whatever the thing is called: "student # 4418802", "voucher #0077-21", "lot U7719CB", "armband reads Z9-44-KLM".
     Rule(
@@ -189,6 +191,10 @@ RULES = (
     # Initials of who dictated, typed or witnessed.
     Rule("initials_bracketed", "OTHER_ID", 0.6, re.compile(r"\((?P<v>[a-z]{2,3})\)"), check=lambda m: not flags(m["v"])),
     Rule("initials_pair", "OTHER_ID", 0.7, re.compile(r"(?<![\w/:])(?P<v>[A-Z]{2,4}[/:][a-z]{1,4}\d{0,2}(?:/\w{1,6})?)[ \t]*(?=\n|$|[ ](?:job|JOB|Job|D:|T:))"), check=lambda m: m["v"].split("/")[0] not in ("IV", "PO", "IM", "SC", "BP", "HR", "NC", "RA")),
+    # "CSM/KG", "PD/39" alone on a line, under a dictation
+    Rule("initials_typed", "OTHER_ID", 0.7, re.compile(r"^[ \t]{0,4}(?P<v>[A-Z]{2,4}[/:](?:[A-Z]{2,3}|\d{2,3}))[ \t]*$", re.MULTILINE), check=lambda m: bool(_DICTATED.search(m.string[max(0, m.start() - 48) : m.start()]))),
+    # "MLC, APRN, pager 8-5622"
+    Rule("initials_credential", "OTHER_ID", 0.8, re.compile(r"^[ \t]{0,4}(?:--?[ ]?)?(?P<v>[A-Z]{2,3}),[ ](?:MD|DO|APRN|ARNP|RN|NP|PA(?:-C)?|FNP|CRNA|LPN|CNM|PharmD|PhD|MBBS|LCSW|DPT|RRT)\b", re.MULTILINE), check=lambda m: m["v"] not in ("MD", "DO", "RN", "NP", "PA", "RD", "MA", "MS", "BS", "ICU", "ER", "ED", "OR")),
     Rule("initials_dotted", "OTHER_ID", 0.75, re.compile(r"(?:^|\n)[ \t~-]{0,4}(?P<v>(?:[A-Za-z]\.[ ]?){2,4})[ \t]*(?=\n|$)")),
     Rule("initials_typist", "OTHER_ID", 0.8, re.compile(r"\b(?:dict|trans|typ|tr|td|dd)[/:][ ]?(?P<v>[a-z]{2,4}\d?)\b", re.IGNORECASE), check=lambda m: (m["v"].islower() or m["v"].isupper()) and not m["v"].lower().startswith("yy")),
     Rule("ssn", "SSN", 0.96, re.compile(r"(?P<v>\d(?<![\w.-]\d)\d\d(?:-\d\d-|[ ]\d\d[ ]|[ ]-[ ]\d\d[ ]-[ ])\d{4})(?![\w])(?!-\d)")),

@@ -14,6 +14,7 @@ from deid.lexicon import (
     ANY_NAME,
     CITY,
     CLINICAL,
+    CLOSED,
     COUNTY,
     DRUG,
     GIVEN,
@@ -458,6 +459,13 @@ def _by_what_they_do(note: Note) -> Iterator[Span]:
             low in EPONYMS or low in phrases.words("eponym_surnames") or flags(low) & DRUG or _could_be_person(low)
         ) and (low not in _REPORTS):
             yield Span(*match.span("v"), "NAME", 0.6, "names.as_person")
+    for pattern, rule_name in ((_THING_ACTS, "thing_acts"), (_THING_STANDS, "thing_stands")):
+        for match in note.finditer(pattern):
+            word = match["v"]
+            low = word.lower()
+            thing = _is_eponym(word) or flags(word) & DRUG or low in BRANDS
+            if thing and low not in CLOSED and not _EPONYM_AFTER.match(text, match.end("v")):
+                yield Span(*match.span("v"), "NAME", 0.66, f"names.{rule_name}")
     for match in note.finditer(_APOSTROPHE):
         if (
             match["v"].lower().replace("'", "") not in ("oclock", "dyouville")
@@ -634,6 +642,27 @@ _KIN_OF = watch(
 _AS_PERSON = watch(
     re.compile(
         rf"{_ONE_APART}(?:,[ ]\d{{1,2}}[ ]?(?:y\b|yo\b|y/o|yrs?\b|years|mo\b|months|[FM]\b)|,[ ]first[ ]name\b|[ ](?:seen[ ](?:for|today|in[ ]clinic|by|with)|is[ ](?:post-?op|POD|hospital[ ]day|on[ ]day|\d'\d)|family[ ](?:requests?|requested|wants?|asks|asked|updated|called|here|at[ ]bedside|aware|agrees|agreed|declines?)\b|(?:twins|parents|kids|children|household|siblings)\b))"
+    )
+)
+# A drug or an eponym that does what no drug and no test does: "Requip tripped over the tubing", "Keppra to MRI 1400 w/ RN",
+# "Boniva, our rheum fellow", "Nardil, Mrs.", "Yankauer (ENT)"; and that stands where only people do: "Sitter for Mestinon".
+_STAFF = r"(?:fellow|resident|intern|nurse|tech|attending|aide|sitter|physio|therapist|hospitalist|surgeon|pharmacist|chaplain|clerk|scribe)"
+_FAMILY = r"(?:wife|husband|son|daughter|mom|mother|dad|father|step(?:dad|mom|son|father|mother)|sister|brother|aunt|uncle|niece|nephew|cousin|grand(?:ma|pa|son|daughter|mother|father)|partner|fianc[eé]e?|girlfriend|boyfriend|roommate|neighbor|caregiver|HCP|POA)"
+_SERVICE = r"(?:audiology|ENT|GI|cards|cardiology|ortho|PT|OT|SLP|RT|RN|NP|PA|SW|pharm\w*|neuro\w*|surg\w*|anesthesia|IR|ID|psych|derm|renal|nephro\w*|onc|peds|rheum|endo|uro\w*|vascular|rads|radiology|housekeeping|transport|security|registration)"
+_THING_ACTS = watch(
+    re.compile(
+        rf"{_ONE_APART}(?:[ ](?:(?:also|still|then|now|again|just)[ ])?(?:(?:tripped|vomited|wandered|ambulated|ambulates|slept|sleeps|ate|eats|drank|drinks|smokes|wept|cried|awoke|yelled|eloped|walked|walks|paged|texted|phoned"
+        rf"|tells?|told|ask(?:s|ed)|says|said|wants|lives|denies|agrees|understands|hopes|thinks|insists|worries|apologi[sz]ed|c/o|left[ ]AMA|called[ ](?:back|re|me|us|about|from|again|with)|tried[ ]x\d+)\b"
+        rf"|(?:min|mod|max)[ ](?:assist|A\b)|(?:to|from)[ ](?:MRI|CT|OR|cath|dialysis|HD|XR|x-?ray|rehab|SNF|floor|ICU|PACU|endo|IR)[ ](?:at\b|@|\d{{4}}|w/|with)|from[ ]{_SERVICE}[ ](?:called|says|said|here|paged|wants|saw|asked)"
+        rf"|is[ ](?:(?:the|his|her|our|my|your)[ ](?:\w+[ ])?(?:{_FAMILY}|{_STAFF}|TTL)|TTL|on[ ]call|covering|post-?call|off[ ]today|his|hers)\b)"
+        rf"|,[ ](?:our|the|my|his|her|your)[ ](?:\w+[ ]){{0,2}}(?:{_STAFF}|{_FAMILY})\b|,[ ](?:Mrs?|Ms|Miss|Dr)\b\.?(?![ ]{UPPER})|[ ]\({_SERVICE}\b"
+        rf"|'s[ ](?:(?:room|bed|chart|family|roommate|tray|ride|visitors?|belongings|glasses|dentures|call[ ]light)|{_FAMILY}|{_STAFF})\b)"
+    )
+)
+_THING_STANDS = watch(
+    re.compile(
+        rf"\b(?:[Ss]itter[ ]for|[Rr]ide[ ]for|(?:PICC|[Cc]harge|[Nn]ight|[Dd]ay|[Tt]riage|[Ff]loat)[ ](?:RN|nurse)|by[ ]RN|[Pp]hysio|[Ff]ellow|[Ii]ntern|[Aa]ide|[Ee]x-(?:husband|wife)(?:,|[ ]is)?|[Aa]ssist:|[Rr]pt[ ]from|[Rr]eport[ ]from|[Hh]andoff[ ]from|[Pp]er[ ](?:son|daughter|wife|husband|sister|brother)"
+        rf"|[Bb]aby[ ](?:[Bb]oy|[Gg]irl)|(?:[Ss]is|[Bb]ro|[Ss]on|[Dd]tr|[Ww]ife|[Hh]ub(?:by)?|[Hh]usband|[Dd]aughter|[Mm]om|[Dd]ad)(?:[ ]is)?)[ ]{_ONE}(?![\w'-]|[ ]?\d+(?:\.\d+)?[ ]?(?:mg|mcg|ml|mL|g\b|units?|%))"
     )
 )
 # What only people do, or have done to them; and where only people stand.

@@ -124,6 +124,9 @@ FOUND = [
     ("Her mother reached «96» without a pill.", "AGE"),
     ("Her mother (DOB 1927) will be «99» in May.", "AGE"),
     ("«7115» Mrs Ferraiolo 70F on oxygen", "UNIT"),
+    ("Job #: 241640\n«CSM/KG»", "OTHER_ID"),
+    ("Dictated but not read.\n«PD/39»", "OTHER_ID"),
+    ("Stable overnight.\n\n«MLC», APRN, pager 8-5622", "OTHER_ID"),
     # half a name, half a thing
     ("«Zofran-Nakamura» on day two, eating.", "NAME"),
     ("«Femur-Gonzalez» walks with a frame.", "NAME"),
@@ -224,6 +227,7 @@ LEFT = [
     "Hodgkin, Ann Arbor IIA. Marcus Gunn negative.",
     "Dix-Hallpike negative, Child-Pugh B, Latin-American diet.",
     "Lou Gehrig pamphlet given.",
+    "Stable.\nHEME/ONC\nCounts better.\nRN, MD notified.",
     "Her mother's temperature reached 101, pulse will be 98 in time.",
     "Ativan, Haldol and Benadryl at the bedside.",
     "Weber B. ankle fracture, cast.",
