@@ -466,6 +466,13 @@ def _by_what_they_do(note: Note) -> Iterator[Span]:
             thing = _is_eponym(word) or flags(word) & DRUG or low in BRANDS
             if thing and low not in CLOSED and not _EPONYM_AFTER.match(text, match.end("v")):
                 yield Span(*match.span("v"), "NAME", 0.66, f"names.{rule_name}")
+    for match in note.finditer(_WORD_STANDS):
+        group = next(name for name in "vwxy" if match[name])
+        word = match[group]
+        # "Blakemore at bedside", "Ballard 37 wks": what is brought and counted may be called like somebody
+        thing = flags(word) & (CLINICAL | MONTHDAY) or word == "Diem" or (group in "xy" and _is_eponym(word))
+        if _could_be_person(word) and not thing:
+            yield Span(*match.span(group), "NAME", 0.66, "names.word_stands")
     for match in note.finditer(_APOSTROPHE):
         if (
             match["v"].lower().replace("'", "") not in ("oclock", "dyouville")
@@ -663,6 +670,16 @@ _THING_STANDS = watch(
     re.compile(
         rf"\b(?:[Ss]itter[ ]for|[Rr]ide[ ]for|(?:PICC|[Cc]harge|[Nn]ight|[Dd]ay|[Tt]riage|[Ff]loat)[ ](?:RN|nurse)|by[ ]RN|[Pp]hysio|[Ff]ellow|[Ii]ntern|[Aa]ide|[Ee]x-(?:husband|wife)(?:,|[ ]is)?|[Aa]ssist:|[Rr]pt[ ]from|[Rr]eport[ ]from|[Hh]andoff[ ]from|[Pp]er[ ](?:son|daughter|wife|husband|sister|brother)"
         rf"|[Bb]aby[ ](?:[Bb]oy|[Gg]irl)|(?:[Ss]is|[Bb]ro|[Ss]on|[Dd]tr|[Ww]ife|[Hh]ub(?:by)?|[Hh]usband|[Dd]aughter|[Mm]om|[Dd]ad)(?:[ ]is)?)[ ]{_ONE}(?![\w'-]|[ ]?\d+(?:\.\d+)?[ ]?(?:mg|mcg|ml|mL|g\b|units?|%))"
+    )
+)
+# An ordinary word that is a name too, where a person stands: "signed out to Early at 0700", "per Gamble.", "bed 8 Stone -",
+# "Drew notified", "Frost, 96, found on the porch", "Patience 34wks".
+_WORD_STANDS = watch(
+    re.compile(
+        rf"(?:\b(?:[Pp]er|[Ss]igned[ ]out[ ]to|[Hh]anded[ ](?:over|off)[ ]to|[Dd]/w|[Dd]iscussed[ ]with|[Ss]een[ ]by|[Ss]poke[ ](?:to|with)|[Ff]ilms[ ]with|[Pp]aged|[Cc]overed[ ]by|[Rr]eport[ ](?:to|from))[ ]{_ONE}(?=[ ]?[.,;\n]|[ ](?:at|@|and|&|for|who|RN|re|\d{{4}})\b|$)"
+        rf"|(?:^|\n|[.;][ ])[ \t]{{0,4}}(?:[Bb]ed|[Rr]m|[Rr]oom)[ ]?\d{{1,4}}[A-D]?[ ,:-]{{1,3}}(?P<w>{UPPER}[a-z]{{2,16}})(?=[ ]-[ ]|[,:]|[ ](?:is|was|c/o|needs|wants|\d{{2}}[ ]?[MF])\b)"
+        rf"|(?:^|\n|[.;,][ ])[ \t]{{0,4}}(?P<x>{UPPER}[a-z]{{2,16}})[ ](?:notified|aware|updated|at[ ]bedside)\b"
+        rf"|(?:^|\n)[ \t]{{0,4}}(?P<y>{UPPER}[a-z]{{2,16}})(?:,[ ]\d{{2}},[ ](?=[a-z])|[ ]\d{{2}}[ ]?(?:wks?|weeks)\b))"
     )
 )
 # What only people do, or have done to them; and where only people stand.

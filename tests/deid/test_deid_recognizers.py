@@ -127,6 +127,15 @@ FOUND = [
     ("Job #: 241640\n«CSM/KG»", "OTHER_ID"),
     ("Dictated but not read.\n«PD/39»", "OTHER_ID"),
     ("Stable overnight.\n\n«MLC», APRN, pager 8-5622", "OTHER_ID"),
+    # ordinary words where only people stand
+    ("Signed out to «Early» at 0700.", "NAME"),
+    ("«Frost», 86, slipped on the ice.", "NAME"),
+    ("Bed 8 «Stone» - walks well.", "NAME"),
+    # drugs and eponyms that act, or stand, as people
+    ("«Requip» tripped over the oxygen tubing.", "NAME"),
+    ("«Keppra» to MRI 1400 with nurse.", "NAME"),
+    ("«Boniva», our rheum fellow, suggests zoledronate.", "NAME"),
+    ("Sitter for «Mestinon» until seven.", "NAME"),
     # half a name, half a thing
     ("«Zofran-Nakamura» on day two, eating.", "NAME"),
     ("«Femur-Gonzalez» walks with a frame.", "NAME"),
@@ -227,6 +236,8 @@ LEFT = [
     "Hodgkin, Ann Arbor IIA. Marcus Gunn negative.",
     "Dix-Hallpike negative, Child-Pugh B, Latin-American diet.",
     "Lou Gehrig pamphlet given.",
+    "Keppra held, Requip to HS, Lipitor, atenolol.",
+    "Per diem nurse; Blakemore at bedside.",
     "Stable.\nHEME/ONC\nCounts better.\nRN, MD notified.",
     "Her mother's temperature reached 101, pulse will be 98 in time.",
     "Ativan, Haldol and Benadryl at the bedside.",
