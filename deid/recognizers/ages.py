@@ -146,7 +146,7 @@ RULES = (
         "AGE",
         0.85,
         re.compile(
-            rf"\b{_KIN}\.?(?:[ ](?-i:[A-Z])[\w'’-]+){{0,2}}(?:,[ ]|[ ]?\()(?:(?:[A-Z][\w'-]+[ ]?){{1,3}},[ ])?(?P<v>{_OVER}|{_OVER_WORD})(?=[),;])",
+            rf"\b{_KIN}\.?(?:[ ](?-i:[A-Z])[\w'-]{{1,24}}){{0,2}}(?:,[ ]|[ ]?\()(?:[A-Z][\w'-]{{1,24}}(?:[ ][A-Z][\w'-]{{1,24}}){{0,2}},[ ])?(?P<v>{_OVER}|{_OVER_WORD})(?=[),;])",
             re.IGNORECASE,
         ),
     ),
@@ -155,7 +155,7 @@ RULES = (
         "AGE",
         0.85,
         re.compile(
-            rf"\b(?:{_KIN}|she|he|both)[ ](?:has[ ]|had[ ]|almost[ ]|nearly[ ])?(?:reached|made[ ]it[ ]to|lived[ ](?:un)?til(?:l)?)[ ](?P<v>{_OVER}|{_OVER_WORD})(?![\w%/.-]*\d)(?![ ]?(?:kg|lbs?|mg|degrees|pounds)\b)",
+            rf"\b(?:{_KIN}|she|he|both)[ ](?:has[ ]|had[ ]|almost[ ]|nearly[ ])?(?:reached|made[ ]it[ ]to|lived[ ](?:un)?til(?:l)?)[ ](?P<v>{_OVER}|{_OVER_WORD})(?![\w%/.-]{{0,4}}\d)(?![ ]?(?:kg|lbs?|mg|degrees|pounds)\b)",
             re.IGNORECASE,
         ),
     ),

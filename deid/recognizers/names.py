@@ -661,8 +661,8 @@ _THING_ACTS = watch(
         rf"{_ONE_APART}(?:[ ](?:(?:also|still|then|now|again|just)[ ])?(?:(?:tripped|vomited|wandered|ambulated|ambulates|slept|sleeps|ate|eats|drank|drinks|smokes|wept|cried|awoke|yelled|eloped|walked|walks|paged|texted|phoned"
         rf"|tells?|told|ask(?:s|ed)|says|said|wants|lives|denies|agrees|understands|hopes|thinks|insists|worries|apologi[sz]ed|c/o|left[ ]AMA|called[ ](?:back|re|me|us|about|from|again|with)|tried[ ]x\d+)\b"
         rf"|(?:min|mod|max)[ ](?:assist|A\b)|(?:to|from)[ ](?:MRI|CT|OR|cath|dialysis|HD|XR|x-?ray|rehab|SNF|floor|ICU|PACU|endo|IR)[ ](?:at\b|@|\d{{4}}|w/|with)|from[ ]{_SERVICE}[ ](?:called|says|said|here|paged|wants|saw|asked)"
-        rf"|is[ ](?:(?:the|his|her|our|my|your)[ ](?:\w+[ ])?(?:{_FAMILY}|{_STAFF}|TTL)|TTL|on[ ]call|covering|post-?call|off[ ]today|his|hers)\b)"
-        rf"|,[ ](?:our|the|my|his|her|your)[ ](?:\w+[ ]){{0,2}}(?:{_STAFF}|{_FAMILY})\b|,[ ](?:Mrs?|Ms|Miss|Dr)\b\.?(?![ ]{UPPER})|[ ]\({_SERVICE}\b"
+        rf"|is[ ](?:(?:the|his|her|our|my|your)[ ](?:\w{{1,16}}[ ])?(?:{_FAMILY}|{_STAFF}|TTL)|TTL|on[ ]call|covering|post-?call|off[ ]today|his|hers)\b)"
+        rf"|,[ ](?:our|the|my|his|her|your)[ ](?:\w{{1,16}}[ ]){{0,2}}(?:{_STAFF}|{_FAMILY})\b|,[ ](?:Mrs?|Ms|Miss|Dr)\b\.?(?![ ]{UPPER})|[ ]\({_SERVICE}\b"
         rf"|'s[ ](?:(?:room|bed|chart|family|roommate|tray|ride|visitors?|belongings|glasses|dentures|call[ ]light)|{_FAMILY}|{_STAFF})\b)"
     )
 )
