@@ -525,6 +525,14 @@ def deid_train(
     from synthetic.training import JUDGED, literal, texts, training_digest
 
     calibrate.need_library()
+    try:  # now, and not after half an hour
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            "the folder cannot be made", value=f"{out.parent}: {error.strerror}", next="name another --out"
+        ) from None
+    if not os.access(out.parent, os.W_OK):
+        raise UserError("the folder cannot be written to", value=out.parent, next="name another --out")
     notes: list[str] = []
     if carrier:
         from corpus.readers import read_table

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from deid.note import Note
-from deid.recognizers.common import ClinicalRecognizer, Rule, apply_rules
+from deid.recognizers.common import RELATIVE, ClinicalRecognizer, Rule, apply_rules
 from deid.spans import Span
 
 _OVER = r"(?:9\d|1[0-2]\d)"
@@ -24,7 +24,7 @@ _AFTER = (
 )
 _BEFORE = r"\b(?:age[ds]?|turned|turning|turns|at the age of|age of|current age|pt age|patient age|lived to|lived to be|(?:short|shy) of|approaching|pushing|died at|passed(?: away)? at)"
 
-_KIN = r"(?:(?:great[- ])?grand(?:ma|pa|mother|father|mom|dad)|gran(?:ny)?|nana|mother|father|mom|dad|aunt|uncle|wife|husband|sister|brother|mr|mrs|ms|miss)"
+_KIN = rf"(?:{RELATIVE}|mr|mrs|ms|miss)"
 
 RULES = (
     # "92 YRS F", "96 yr", "she is 91", "turned 94", "her 95th birthday", "101M"

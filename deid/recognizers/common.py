@@ -23,6 +23,11 @@ NAME_WORD_REST = f"(?:{LETTER}|['\\-](?={LETTER})){{1,30}}"
 NAME_WORD = UPPER + NAME_WORD_REST
 INITIAL_REST = f"(?:\\.|(?!{LETTER}|['-]{LETTER}))"
 INITIAL = UPPER + INITIAL_REST
+# Whose people a note names, in lower case; the plural where several are named at once.
+RELATIVE = (
+    r"(?:wife|husband|spouse|partner|daughter|son|(?:great[- ])?grand(?:mother|father|ma|pa|mom|dad|son|daughter|child|children)|gran(?:ny)?|nana|mother|father|mom|dad|mum|parents?|brother|sister|sibling|aunt|uncle|cousin|niece|nephew"
+    r"|(?:daughter|son|mother|father|sister|brother)-in-law|step(?:son|daughter|mother|father|mom|dad|brother|sister)|friend|girlfriend|boyfriend|fianc[eé]e?|neighbor|neighbour|roommate|caregiver|caretaker|guardian|children|kids|sons|daughters|sisters|brothers|twins?|baby|infant|aide|landlord|boss|coworker|teacher|godmother|godfather|ex-wife|ex-husband|widow|widower|surrogate|proxy)"
+)
 PARTICLE = r"(?:de la|de los|de las|de|del|della|di|da|dos|du|la|le|van der|van den|van|von|der|den|bin|ibn|al|el|y)"
 
 

@@ -38,6 +38,7 @@ from deid.recognizers.common import (
     NAME_WORD,
     NAME_WORD_REST,
     PARTICLE,
+    RELATIVE,
     SP,
     ClinicalRecognizer,
     Rule,
@@ -80,10 +81,6 @@ _CLINICIAN_HEADER = (
 # Looked ahead for and optional afterwards, so the pass may as well read over them; without, it took every "from" for a header.
 LOOSER[r"(?=[ \t]{0,2}:)"] = r"[ \t]{0,2}:"
 LOOSER[r"(?=[ \t]{0,2}(?::|is[ \t]))"] = r"[ \t]{0,2}(?::|is[ \t])"
-_RELATIVE = (
-    r"(?:wife|husband|spouse|partner|daughter|son|mother|father|mom|dad|mum|parents?|brother|sister|sibling|aunt|uncle|cousin|niece|nephew|grandson|granddaughter|grandmother|grandfather|grandma|grandpa|grandchild|grandchildren"
-    r"|(?:daughter|son|mother|father|sister|brother)-in-law|step(?:son|daughter|mother|father|brother|sister)|friend|girlfriend|boyfriend|fianc[eé]e?|neighbor|neighbour|roommate|caregiver|caretaker|guardian|children|kids|sons|daughters|sisters|brothers|twins?|baby|infant|aide|landlord|boss|coworker|teacher|godmother|godfather|ex-wife|ex-husband|widow|widower|surrogate|proxy)"
-)
 _KIDS_BEFORE = re.compile(
     r"\b(?:[Kk]ids|[Cc]hildren|[Ss]ons|[Dd]aughters|[Ss]iblings|[Gg]randkids)\b[ ]?[:(-][^.\n]{0,50}$"
 )
@@ -105,7 +102,7 @@ RULES = (
         rf"(?P<v>{_CAPITAL_OR_AFTER_DASH}{NAME_WORD_REST}{SP}(?:{INITIAL}{SP})?{NAME_WORD}),[ \t]{{1,2}}(?:MD|M\.D\.|DO|D\.O\.|RN|NP|PA-C|FNP|CRNA|PhD|LPN|APRN|LCSW|LICSW|PharmD|DPM|DDS|MBBS|DPT|CNM)(?![A-Za-z])"),
         check=lambda m: not all(w.lower() in common_words() and w.lower() not in NAME_WORDS for w in m["v"].split()[1:])),
     Rule("electronic_signature", "CLINICIAN", 0.9, _re(rf"/[Ee][Ss]/[ \t]{{0,3}}(?P<v>{_PREFIX_NAME})")),
-    Rule("relative_in_brackets", "NAME", 0.85, _re(rf"(?<![\w'-])(?P<v>{_PREFIX_NAME})[ \t]\((?:the[ \t]|pt'?s?[ \t]|patient'?s?[ \t])?{_RELATIVE}[),;]")),
+    Rule("relative_in_brackets", "NAME", 0.85, _re(rf"(?<![\w'-])(?P<v>{_PREFIX_NAME})[ \t]\((?:the[ \t]|pt'?s?[ \t]|patient'?s?[ \t])?{RELATIVE}[),;]")),
     Rule("person_title", "NAME", 0.9, _re(rf"(?<!\d[ ])\b{_PERSON_TITLE}[ \t]{{1,2}}(?:and[ \t]Mrs\.?[ \t])?(?P<v>{_PREFIX_NAME}(?:-{NAME_WORD})?)")),
     Rule("person_title_lower", "NAME", 0.85, _re(r"\b(?:mr|mrs|ms|dr)\.?[ \t](?P<v>[a-z]{3,20}(?:[ ](?:al|el|de|la|van|von|bin|abu)[- ][a-z]{3,16})?)\b(?=[ \t.,'])")),
     # "Care handed over to Sharp at 1900", "signed out to Kocher."
@@ -157,12 +154,12 @@ RULES = (
     Rule("surname_first", "NAME", 0.6, _re(
         rf"(?:^[ \t]{{0,4}}|[\])][ \t]|\()(?P<v>(?:{PARTICLE}{SP})?{UPPER}{{2,}}(?:[-']{UPPER}{{2,}})?(?:{SP}{UPPER}{{2,}})?,[ \t]?{UPPER}{{2,}}(?:{SP}{UPPER}\.?)?)(?![A-Za-z])(?=[ \t]{{0,4}}(?:$|,?[ \t]?MRN|DOB|\d|\(|#|[MF]\b))", re.MULTILINE)),
     Rule("relative", "NAME", 0.85, _re(
-        rf"\b(?:[Hh]is|[Hh]er|[Tt]heir|[Tt]he|[Mm]y|[Hh]ers|[Pp]atient'?s?|[Pp]t'?s?|[Aa]n?|[Oo]lder|[Yy]ounger|[Oo]ldest|[Yy]oungest|[Aa]dult|[Ll]ate|[Tt]win|[Bb]aby|[Bb]oth|[Nn]ew|{LETTER}{{2,20}}'s|{LETTER}{{2,20}}s')[ \t](?:\w{{3,9}}[ \t])?{_RELATIVE}"
+        rf"\b(?:[Hh]is|[Hh]er|[Tt]heir|[Tt]he|[Mm]y|[Hh]ers|[Pp]atient'?s?|[Pp]t'?s?|[Aa]n?|[Oo]lder|[Yy]ounger|[Oo]ldest|[Yy]oungest|[Aa]dult|[Ll]ate|[Tt]win|[Bb]aby|[Bb]oth|[Nn]ew|{LETTER}{{2,20}}'s|{LETTER}{{2,20}}s')[ \t](?:\w{{3,9}}[ \t])?{RELATIVE}"
         rf"(?:,[ \t]|[ \t]\(|[ \t]|:[ \t])(?:is[ \t](?:named[ \t])?|named[ \t]|called[ \t]|are[ \t])?(?P<v>{_PREFIX_NAME}(?:(?:,|,?{SP}and){SP}{_PREFIX_NAME}){{0,4}})")),
     Rule("relative_header", "NAME", 0.82, _re(
         rf"\b(?:[Ww]ife|[Hh]usband|[Ss]pouse|[Dd]aughter|[Ss]on|[Mm]other|[Ff]ather|[Bb]rother|[Ss]ister|[Pp]artner|[Ff]riend|[Aa]unt|[Uu]ncle|[Nn]iece|[Nn]ephew|[Ff]ianc[eé]e?|[Gg]uardian|[Nn]eighbor)(?:[ \t]?[:(,][ \t]?|[ \t](?:is[ \t])?)(?:named[ \t])?(?P<v>{_PREFIX_NAME})")),
     Rule("name_of_relative", "NAME", 0.8, _re(
-        rf"\b(?P<v>{_PREFIX_NAME})(?:,[ \t]|[ \t]\()(?:(?:the[ \t])?(?:[Pp]atient|[Pp]t)'?s?|[Hh]is|[Hh]er|[Tt]heir)[ \t](?:\w{{3,9}}[ \t])?{_RELATIVE}\b")),
+        rf"\b(?P<v>{_PREFIX_NAME})(?:,[ \t]|[ \t]\()(?:(?:the[ \t])?(?:[Pp]atient|[Pp]t)'?s?|[Hh]is|[Hh]er|[Tt]heir)[ \t](?:\w{{3,9}}[ \t])?{RELATIVE}\b")),
     Rule("named", "NAME", 0.85, _re(rf"\b(?:[Nn]amed|[Mm]y name is|[Nn]ame is|[Nn]icknamed|[Gg]oes by|[Kk]nown as|[Aa]ddressed as|[Pp]refers to be called|[Cc]alled|[Ii]ntroduced (?:him|her|them)self as|[Ii] am|[Tt]his is|[Dd]ear|[Hh]i|[Hh]ello|[Ss]poke with|[Ss]poke to|[Pp]er|[Tt]hank you,?|[Ss]incerely,?|[Rr]egards,?)[ \t\n]{{1,3}}(?P<v>{_PREFIX_NAME})")),
     Rule("patient_name", "NAME", 0.85, _re(rf"\b(?:[Tt]he[ \t])?(?:[Pp]atient|PATIENT|[Pp]t|[Cc]lient|[Rr]esident)(?:,[ \t]|[ \t](?:is[ \t])?|:[ \t]?)(?P<v>{_PREFIX_NAME})(?=,|[ \t](?:is|was|has|had|reports?|denies|presents?|presented|came|a[ \t]|who|states?|seen|complains)|[.\n])")),
     Rule("age_after", "NAME", 0.8, _re(rf"(?<![\w'-])(?P<v>{NAME_WORD}(?:{SP}(?:{NAME_WORD}|{INITIAL})){{0,3}})(?:,|{SP}(?:is|was)){SP}(?:an?{SP})?(?:age[d]?{SP})?\d{{1,3}}(?:{SP}|-)?(?:years?|yrs?|y[./]?o|months?|weeks?|days?|year-old|M\b|F\b)")),
@@ -654,7 +651,7 @@ _AS_PERSON = watch(
 # A drug or an eponym that does what no drug and no test does: "Requip tripped over the tubing", "Keppra to MRI 1400 w/ RN",
 # "Boniva, our rheum fellow", "Nardil, Mrs.", "Yankauer (ENT)"; and that stands where only people do: "Sitter for Mestinon".
 _STAFF = r"(?:fellow|resident|intern|nurse|tech|attending|aide|sitter|physio|therapist|hospitalist|surgeon|pharmacist|chaplain|clerk|scribe)"
-_FAMILY = r"(?:wife|husband|son|daughter|mom|mother|dad|father|step(?:dad|mom|son|father|mother)|sister|brother|aunt|uncle|niece|nephew|cousin|grand(?:ma|pa|son|daughter|mother|father)|partner|fianc[eé]e?|girlfriend|boyfriend|roommate|neighbor|caregiver|HCP|POA)"
+_FAMILY = rf"(?:{RELATIVE}|HCP|POA)"
 _SERVICE = r"(?:audiology|ENT|GI|cards|cardiology|ortho|PT|OT|SLP|RT|RN|NP|PA|SW|pharm\w*|neuro\w*|surg\w*|anesthesia|IR|ID|psych|derm|renal|nephro\w*|onc|peds|rheum|endo|uro\w*|vascular|rads|radiology|housekeeping|transport|security|registration)"
 _THING_ACTS = watch(
     re.compile(

@@ -163,9 +163,17 @@ def test_annotated_notes_are_refilled_in_their_form(vocabulary: object) -> None:
         assert full.split(", ")[1].removesuffix(" L.") == first
 
 
+def test_train_says_at_once_that_its_folder_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = run_command(tmp_path, "deid", "train", "--out", str(tmp_path / "file" / "models" / "mine"))
+    assert result.returncode == 2
+    assert "cannot be made" in result.stderr
+    assert "texts" not in result.stdout
+
+
 @pytest.mark.slow
 def test_train_writes_a_model_that_detect_takes(tmp_path: Path) -> None:
-    out = tmp_path / "model"
+    out = tmp_path / "models" / "mine" / "model"  # the folders above it are made
     result = run_command(tmp_path, "deid", "train", "--rounds", "1", "--patients", "1", "--out", str(out), "--json")
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["settings"]["rounds"] == 1
