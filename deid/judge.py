@@ -171,7 +171,7 @@ _CERTAIN = {"DATE": 0.9}
 # annotated notes. The trees, who know one half as a thing and AST as a test, would believe few of them.
 _BELIEVED = frozenset(
     ("names.thing_surname", "names.person_thing", "names.thing_comma_given", "names.eponym_family", "names.thing_acts",
-     "names.thing_stands", "names.word_stands", "codes.initials_credential")
+     "names.thing_stands", "names.word_stands", "names.head_stands", "codes.initials_credential")
 )  # fmt: skip
 # In a text with so many spans its patterns are believed: a word too much masked there costs little, the second look time.
 _MANY = 5

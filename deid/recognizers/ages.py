@@ -159,6 +159,13 @@ RULES = (
             re.IGNORECASE,
         ),
     ),
+    # "Grace, the wife, 91 herself"
+    Rule(
+        "self_age",
+        "AGE",
+        0.85,
+        re.compile(rf"(?<![\w/.-])(?P<v>{_OVER}|{_OVER_WORD})[ ](?:himself|herself|themsel(?:f|ves))\b", re.IGNORECASE),
+    ),
     # "DOB 3/3/1925 (98, will be 99 in March)"
     Rule(
         "beside_birth",

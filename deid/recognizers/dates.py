@@ -301,7 +301,7 @@ RULES = (
     Rule("weds_day", "DATE", 0.85, _re(rf"\b(?P<v>weds\.?,?{_SPACE}(?:the{_SPACE})?(?:{_DAY}{_ORDINAL}|{_MM}/{_DAY}(?:/\d{{2,4}})?))(?![\w/%])"), only_if=("weds",)),
     # A weekday that is no habit ("every Monday", "Mondays", "Monday and Thursday"), whatever stands before it.
     Rule("weekday_once", "DATE", 0.55, _re(
-        r"(?<![\w/&,-])(?<!, )(?<!and )(?<!or )(?<!every )(?<!Every )(?<!each )(?<!other )(?P<v>(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b(?:[ \t](?:night|morning|afternoon|evening|eve|noon)\b)?)(?![\w/&'-])(?!,[ \t]?(?:and[ \t]|or[ \t])?(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun))(?![ \t](?:and|or|through|thru|to|-|&)[ \t](?:[MTWFS][a-z]{2,6}day|\d))(?![ \t](?:fever|disease|is[ ](?:always|usually)))", 0)),
+        r"(?<![\w/&,-])(?<!, )(?<!and )(?<!or )(?<!every )(?<!Every )(?<!each )(?<!other )(?P<v>(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b(?:[ \t](?:night|morning|afternoon|evening|eve|noon)\b)?)(?![\w/&'-])(?!,[ \t]?(?:and[ \t]|or[ \t])?(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun))(?![ \t](?:and|or|through|thru|to|-|&)[ \t](?:[MTWFS][a-z]{2,6}day|\d))(?![ \t](?:fever|disease|(?:night[ ])?palsy|is[ ](?:always|usually)))", 0)),
     Rule("weekday_capitals", "DATE", 0.55, _re(
         r"(?<![\w/&,-])(?<!AND )(?<!EVERY )(?<!, )(?P<v>(?:(?:MON|TUES|WEDNES|THURS|FRI|SATUR|SUN)DAY|MON|TUES?|THURS?|FRI)\b(?:[ ](?:NIGHT|MORNING|AM|PM|EVE)\b)?)(?![\w/&'-])(?!,?[ ]?(?:AND|&|THROUGH|THRU|TO)?[ ]?(?:MON|TUE|WED|THU|FRI|SAT|SUN))", 0)),
     Rule("month_small", "DATE", 0.6, _re(

@@ -295,6 +295,16 @@ def _is_only(kind: int, word: str) -> bool:
     return bool(bits & kind) and not bits & other and name_share(word) >= 0.6 and not _is_eponym(word)
 
 
+def _is_drug(word: str) -> bool:
+    return bool(flags(word) & DRUG)
+
+
+def _is_surname(word: str) -> bool:
+    """Whether a word is a surname at least as often as not: "Motrin-Hale"."""
+    bits = flags(word)
+    return bool(bits & SURNAME) and not bits & (DRUG | CLINICAL | MONTHDAY) and name_share(word) >= 0.5
+
+
 def _no_sign_after(match: re.Match[str]) -> bool:
     text, end = match.string, match.end()
     return not _EPONYM_AFTER.match(text, end) and not _SIGN_AFTER.match(text, end)
@@ -303,7 +313,8 @@ def _no_sign_after(match: re.Match[str]) -> bool:
 def _thing_and_surname(match: re.Match[str]) -> bool:
     a, b = match["a"], match["b"]
     kind = SURNAME | GIVEN
-    return ((_is_thing(a) and _is_only(kind, b)) or (_is_thing(b) and _is_only(kind, a))) and _no_sign_after(match)
+    both = (_is_thing(a) and _is_only(kind, b)) or (_is_thing(b) and _is_only(kind, a))
+    return (both or (_is_drug(a) and _is_surname(b)) or (_is_drug(b) and _is_surname(a))) and _no_sign_after(match)
 
 
 def _person_and_thing(match: re.Match[str]) -> bool:
@@ -396,6 +407,8 @@ def _no_name(rule: str, text: str, start: int, end: int) -> bool:
         return True
     if rule == "clinician_role":
         return word in ("CM", "HH", "DC")  # "RN CM following": two roles
+    if rule == "relative_header" and _is_eponym(word.removesuffix("'s")) and text[end - 2 : end + 2].count("'s"):
+        return True  # "d/w wife: Parkinson's is not the reason"
     if rule in ("person_title", "relative_header", "relative") and text.startswith(
         ("Mary Joseph nod", "Mary Joseph's nod"), start
     ):
@@ -470,6 +483,14 @@ def _by_what_they_do(note: Note) -> Iterator[Span]:
         thing = flags(word) & (CLINICAL | MONTHDAY) or word == "Diem" or (group in "xy" and _is_eponym(word))
         if _could_be_person(word) and not thing:
             yield Span(*match.span(group), "NAME", 0.66, "names.word_stands")
+    for match in note.finditer(_HEAD_STANDS):
+        word = match["v"]
+        # "Gilbert, bili 2.1": a diagnosis and its value
+        if (
+            _could_be_person(word) and word.lower() not in _HEADS and not flags(word) & (CLINICAL | MONTHDAY | DRUG)
+            and not (match["apart"] not in (" ", None) and _is_eponym(word))
+        ):  # fmt: skip
+            yield Span(*match.span("v"), "NAME", 0.66, "names.head_stands")
     for match in note.finditer(_APOSTROPHE):
         if (
             match["v"].lower().replace("'", "") not in ("oclock", "dyouville")
@@ -656,7 +677,7 @@ _SERVICE = r"(?:audiology|ENT|GI|cards|cardiology|ortho|PT|OT|SLP|RT|RN|NP|PA|SW
 _THING_ACTS = watch(
     re.compile(
         rf"{_ONE_APART}(?:[ ](?:(?:also|still|then|now|again|just)[ ])?(?:(?:tripped|vomited|wandered|ambulated|ambulates|slept|sleeps|ate|eats|drank|drinks|smokes|wept|cried|awoke|yelled|eloped|walked|walks|paged|texted|phoned"
-        rf"|tells?|told|ask(?:s|ed)|says|said|wants|lives|denies|agrees|understands|hopes|thinks|insists|worries|apologi[sz]ed|c/o|left[ ]AMA|called[ ](?:back|re|me|us|about|from|again|with)|tried[ ]x\d+)\b"
+        rf"|tells?|told|ask(?:s|ed)|says|said|wants|lives|denies|agrees|understands|hopes|thinks|insists|worries|apologi[sz]ed|c/o|left[ ](?:AMA|before|without)|called[ ](?:back|re|me|us|about|from|again|with)|tried[ ]x\d+)\b"
         rf"|(?:min|mod|max)[ ](?:assist|A\b)|(?:to|from)[ ](?:MRI|CT|OR|cath|dialysis|HD|XR|x-?ray|rehab|SNF|floor|ICU|PACU|endo|IR)[ ](?:at\b|@|\d{{4}}|w/|with)|from[ ]{_SERVICE}[ ](?:called|says|said|here|paged|wants|saw|asked)"
         rf"|is[ ](?:(?:the|his|her|our|my|your)[ ](?:\w{{1,16}}[ ])?(?:{_FAMILY}|{_STAFF}|TTL)|TTL|on[ ]call|covering|post-?call|off[ ]today|his|hers)\b)"
         rf"|,[ ](?:our|the|my|his|her|your)[ ](?:\w{{1,16}}[ ]){{0,2}}(?:{_STAFF}|{_FAMILY})\b|,[ ](?:Mrs?|Ms|Miss|Dr)\b\.?(?![ ]{UPPER})|[ ]\({_SERVICE}\b"
@@ -669,22 +690,35 @@ _THING_STANDS = watch(
         rf"|[Bb]aby[ ](?:[Bb]oy|[Gg]irl)|(?:[Ss]is|[Bb]ro|[Ss]on|[Dd]tr|[Ww]ife|[Hh]ub(?:by)?|[Hh]usband|[Dd]aughter|[Mm]om|[Dd]ad)(?:[ ]is)?)[ ]{_ONE}(?![\w'-]|[ ]?\d+(?:\.\d+)?[ ]?(?:mg|mcg|ml|mL|g\b|units?|%))"
     )
 )
-# An ordinary word that is a name too, where a person stands: "signed out to Early at 0700", "per Gamble.", "bed 8 Stone -",
+# An ordinary word that is a name too, where a person stands: "signed out to Early at 0700", "per Gamble.", "out by Lane,", "bed 8 Stone -",
 # "Drew notified", "Frost, 96, found on the porch", "Patience 34wks".
 _WORD_STANDS = watch(
     re.compile(
-        rf"(?:\b(?:[Pp]er|[Ss]igned[ ]out[ ]to|[Hh]anded[ ](?:over|off)[ ]to|[Dd]/w|[Dd]iscussed[ ]with|[Ss]een[ ]by|[Ss]poke[ ](?:to|with)|[Ff]ilms[ ]with|[Pp]aged|[Cc]overed[ ]by|[Rr]eport[ ](?:to|from))[ ]{_ONE}(?=[ ]?[.,;\n]|[ ](?:at|@|and|&|for|who|RN|re|\d{{4}})\b|$)"
+        rf"(?:\b(?:(?:[Pp]er|[Ss]igned[ ]out[ ]to|[Hh]anded[ ](?:over|off)[ ]to|[Dd]/w|[Dd]iscussed[ ]with|[Ss]een[ ]by|[Ss]poke[ ](?:to|with)|[Ff]ilms[ ]with|[Pp]aged|[Cc]overed[ ]by|[Rr]eport[ ](?:to|from)|(?:[a-z]{{2,12}}(?:ed|wn)|done|read|held|sent|redraw|tap|bx|cath|in|out|off)[ ]by|[Cc]rit(?:ical)?[ ][^\n]{{2,24}}[ ]on)[ ]|(?:[Ss]tudent|[Ii]nterpreter|{_STAFF})[ ]\(){_ONE}(?=\)|[ ]?[.,;\n]|[ ](?:at|@|and|&|for|who|RN|re|\d{{4}})\b|$)"
         rf"|(?:^|\n|[.;][ ])[ \t]{{0,4}}(?:[Bb]ed|[Rr]m|[Rr]oom)[ ]?\d{{1,4}}[A-D]?[ ,:-]{{1,3}}(?P<w>{UPPER}[a-z]{{2,16}})(?=[ ]-[ ]|[,:]|[ ](?:is|was|c/o|needs|wants|\d{{2}}[ ]?[MF])\b)"
         rf"|(?:^|\n|[.;,][ ])[ \t]{{0,4}}(?P<x>{UPPER}[a-z]{{2,16}})[ ](?:notified|aware|updated|at[ ]bedside)\b"
         rf"|(?:^|\n)[ \t]{{0,4}}(?P<y>{UPPER}[a-z]{{2,16}})(?:,[ ]\d{{2}},[ ](?=[a-z])|[ ]\d{{2}}[ ]?(?:wks?|weeks)\b))"
     )
+)
+# A name that is a word, or an eponym, at the head of a hand-off line, before a patient's state, a side and a part of the body, or a
+# laboratory value: "Winter afebrile", "Frost L 4th toe dusky", "Banks, platelets 19", "Paget alk phos 640".
+_PART = r"(?:arm|forearm|hand|foot|feet|toes?|knee|hip|eye|flank|shoulder|wrist|ankle|ear|leg|elbow|thumb|fingers?|heel|calf|thigh|groin|breast|chest|facial|face|visual|supraclav\w{0,10})"
+_LAB = r"(?:lactate|Na|K|[Cc]r|creat|BUN|INR|inr|[Hh]gb|H/H|plts?|platelets|trops?|temp|sats?|BG|BS|FSBS|fsbs|WBC|wbc|A1c|EF|CK|t?bili|ammonia|gcs|GCS|QTc|qtc|BP|HR|RR|CIWA|NIHSS|alk[ ]phos|pH|ph|tsh|TSH|d-dimer|Mg|mg|[Pp]hos|glucose)"
+_STATE = r"(?:afebrile|febrile|calm(?:er)?|combative|agitated|cooperative|hoarse|jaundiced|confused|alert[ ](?:and|x|&|,)|drowsy|sedated|intubated|extubated|tubed|unresponsive|restless|sundowning|A&O|AOx?\d|HOH|hungry|tearful|anxious|snoring|wheezing|hypotensive|tachycardic|bradycardic|sleepy|somnolent|oriented|voided|ambulated|vomited|spiked|irritable|lethargic|weaker|stronger|to[ ]be[ ](?:seen|discharged|transferred|evaluated))"
+_HEAD_STANDS = watch(
+    re.compile(
+        rf"(?:^|\n)[ \t]{{0,4}}(?P<v>{UPPER}[a-z]{{2,16}})(?:(?P<apart>[ ]?[,:;][ ]|[ ]-[ ]|[ ])(?:[LR][ ](?:\w{{1,12}}[ ])?{_PART}\b|{_LAB}(?:[ ]?[<>=][ ]?|[ ])\d|\d\+[ ]pitting)|[ ](?:now[ ])?{_STATE})"
+    )
+)
+_HEADS = frozenset(
+    "still will max min low high long last post free case ringer ringers cook bridge rose amber early late day night".split()
 )
 # What only people do, or have done to them; and where only people stand.
 _HUMAN_SUBJECT = watch(
     re.compile(
         rf"{_ONE_APART}(?:[ \t](?:also|still|then|now|again)|,[ \t](?:who|an?|the)[ \t][^,.\n]{{3,60}},)?[ \t](?:"
         r"reports?|reported|denie[sd]|states|stated|says|said|asks|asked|tells|told|lives|works|worked|complains|complained|understands|understood|feels|felt|wants|wanted|wishes|agrees|agreed|refuses|refused|declines|declined"
-        r"|sneezes|coughs|sleeps|eats|cries|plays|crawls|babbles|giggles|loves|likes|goes[ \t]to|gets[ \t](?:up|out|to|dizzy|tired|around)|got[ \t](?:his|her|their|out|up|dizzy|home)|uses|takes|wears|needs[ \t](?:a|his|her|help)|brought|tried|drove|flew|forgot|prefers|enjoys|hates|insists|thinks|believes|knows|hopes|plans[ \t]to|will[ \t]not|will[ \t]need|won't|can't|cannot|couldn't|doesn't|didn't|isn't|wasn't|has[ \t](?:noticed|tried|moved|agreed|decided|stopped|started|felt|seen|never|always)"
+        r"|sneezes|coughs|sleeps|eats|cries|plays|crawls|babbles|giggles|loves|likes|goes[ \t]to|gets[ \t](?:up|out|to|dizzy|tired|around)|got[ \t](?:his|her|their|out|up|dizzy|home)|uses|takes|wears|needs[ \t](?:a|his|her|help)|brought|tried|drove|flew|forgot|prefers|enjoys|hates|insists|thinks|believes|knows|hopes|plans[ \t]to|will[ \t]not|will[ \t]need|won't|left[ \t](?:before|without)|can't|cannot|couldn't|doesn't|didn't|isn't|wasn't|has[ \t](?:noticed|tried|moved|agreed|decided|stopped|started|felt|seen|never|always)"
         r"|smokes|drinks|called|phoned|texted|e-?mailed|came[ \t](?:back|in|to)|wept|preferred|slept|ate|walked|tolerated|cried|smiled|laughed|moved[ \t](?:to|here|in)|was[ \t](?:seen[ \t](?:in|by|for|at|today|on)|found[ \t](?:to[ \t]be|on|by)|born|discharged|admitted|married|brought)"
         r"|is[ \t](?:an?[ \t]\d|here|doing|feeling|worried|tired|married|retired|divorced|widowed|pregnant)|has[ \t](?:been[ \t](?:seen|feeling|coming|taking|living)|had[ \t](?:two|three|four|a|an|no)\b|no[ \t](?:complaints|concerns|pets|children)|a[ \t](?:wife|husband|son|daughter|brother|sister|dog|cat))"
         r"|and[ \t](?:his|her|their|my)[ \t])"

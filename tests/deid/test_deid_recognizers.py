@@ -228,6 +228,15 @@ FOUND = [
     ("Spoke with «García-López» today.", "NAME"),
     ("«Virpi» denies chest pain.", "NAME"),
     ("We met «Edvard Petrussen» outside.", "NAME"),
+    ("«Winter» afebrile now, cx ngtd", "NAME"),
+    ("«Frost» L 4th toe dusky", "NAME"),
+    ("«Banks», platelets 19, no bleeding", "NAME"),
+    ("«Wilson» inr 3.8, jaundiced", "NAME"),
+    ("Lab called crit K 2.4 on «Rice».", "NAME"),
+    ("IV out by «Lane», 4x4 on", "NAME"),
+    ("Student («Grant») did the med rec", "NAME"),
+    ("Called re «Motrin-Hale»: new confusion", "NAME"),
+    ("The wife is «91» herself and he is 88.", "AGE"),
 ]
 
 LEFT = [
@@ -237,6 +246,9 @@ LEFT = [
     "Dix-Hallpike negative, Child-Pugh B, Latin-American diet.",
     "Lou Gehrig pamphlet given.",
     "Keppra held, Requip to HS, Lipitor, atenolol.",
+    "Gilbert, bili 2.1 fasting.\nStill NPO.\nLow K 3.1 replaced.\nRinger lactate 125 mL/h",
+    "D/w wife: Parkinson's is not the reason.",
+    "Saturday night palsy, wrist drop.",
     "Per diem nurse; Blakemore at bedside.",
     "Stable.\nHEME/ONC\nCounts better.\nRN, MD notified.",
     "Her mother's temperature reached 101, pulse will be 98 in time.",
