@@ -42,6 +42,6 @@ def test_losses_of_twenty_steps_are_those_kept(shared_workspace: Path, recipe: d
         KEPT.write_text(json.dumps({"made_with": here} | losses, indent=1) + "\n")
     kept = json.loads(KEPT.read_text())
     for name, each in losses.items():
-        # Other instructions of the processor, or another version of torch, add up in another order.
-        same = kept["made_with"] == here
-        assert each == kept[name] if same else each == pytest.approx(kept[name], rel=1e-4)
+        # Another processor, even one of the same instructions (1.5e-7 seen), or another version of torch adds up in another
+        # order. That a run repeats bit for bit on one machine is tested elsewhere.
+        assert each == pytest.approx(kept[name], rel=1e-4), f"kept losses are of {kept['made_with']}, this is {here}"
