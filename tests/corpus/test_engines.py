@@ -87,17 +87,18 @@ def _leave_out(why):
 def ray_cluster():
     if importlib.util.find_spec("ray") is None:
         _leave_out("ray is not installed (pip install -c constraints.txt -e '.[ray]')")
+    # Short: Ray's sockets lie in it, and the path of a socket has 107 characters at most.
+    folder = tempfile.mkdtemp(prefix="ray")
+    Path(folder, "ray").mkdir()  # Ray writes its address to the folder of this name and does not make it
     # Ray lowers the priority of its workers by 15: on a busy machine a test would wait for minutes.
     settings = {
         "RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS_SKIP_REGEX": ".", "RAY_worker_niceness": "0",
-        "RAY_raylet_start_wait_time_s": "180", "PYTHONPATH": str(ROOT),
+        "RAY_raylet_start_wait_time_s": "180", "PYTHONPATH": str(ROOT), "RAY_TMPDIR": folder,
     }  # fmt: skip
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update(settings)
     from ray.cluster_utils import Cluster as Nodes
 
-    # Short: Ray's sockets lie in it, and the path of a socket has 107 characters at most.
-    folder = tempfile.mkdtemp(prefix="ray")
     node = {"num_cpus": 1, "memory": 2 * 2**30, "object_store_memory": 80 * 2**20}
     nodes = Nodes(
         initialize_head=True, head_node_args={**node, "include_dashboard": False, "temp_dir": folder},
