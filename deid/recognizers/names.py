@@ -707,7 +707,7 @@ _LAB = r"(?:lactate|Na|K|[Cc]r|creat|BUN|INR|inr|[Hh]gb|H/H|plts?|platelets|trop
 _STATE = r"(?:afebrile|febrile|calm(?:er)?|combative|agitated|cooperative|hoarse|jaundiced|confused|alert[ ](?:and|x|&|,)|drowsy|sedated|intubated|extubated|tubed|unresponsive|restless|sundowning|A&O|AOx?\d|HOH|hungry|tearful|anxious|snoring|wheezing|hypotensive|tachycardic|bradycardic|sleepy|somnolent|oriented|voided|ambulated|vomited|spiked|irritable|lethargic|weaker|stronger|to[ ]be[ ](?:seen|discharged|transferred|evaluated))"
 _HEAD_STANDS = watch(
     re.compile(
-        rf"(?:^|\n)[ \t]{{0,4}}(?P<v>{UPPER}[a-z]{{2,16}})(?:(?P<apart>[ ]?[,:;][ ]|[ ]-[ ]|[ ])(?:[LR][ ](?:\w{{1,12}}[ ])?{_PART}\b|{_LAB}(?:[ ]?[<>=][ ]?|[ ])\d|\d\+[ ]pitting)|[ ](?:now[ ])?{_STATE})"
+        rf"(?:^|\n)[ \t]{{0,4}}(?P<v>{UPPER}[a-z]{{2,16}})(?:(?P<apart>[ ]?[,:;][ ]|[ ]-[ ]|[ ])(?:[LR][ ](?:\w{{1,12}}[ ])?{_PART}\b|{_LAB}(?:[ ]?[<>=][ ]?|[ ])\d|\d\+[ ]pitting)|[ ](?:now[ ])?{_STATE}(?![a-z]))"
     )
 )
 _HEADS = frozenset(
