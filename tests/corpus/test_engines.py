@@ -87,8 +87,9 @@ def _leave_out(why):
 def ray_cluster():
     if importlib.util.find_spec("ray") is None:
         _leave_out("ray is not installed (pip install -c constraints.txt -e '.[ray]')")
-    # Short: Ray's sockets lie in it, and the path of a socket has 107 characters at most.
-    folder = tempfile.mkdtemp(prefix="ray")
+    # Short, whatever a test before has made the folder of temporary files: Ray's sockets lie in it, and the path of a socket has 107
+    # characters at most.
+    folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")
     Path(folder, "ray").mkdir()  # Ray writes its address to the folder of this name and does not make it
     # Ray lowers the priority of its workers by 15: on a busy machine a test would wait for minutes.
     settings = {
@@ -117,7 +118,7 @@ def slurm_cluster():
         _leave_out("datatrove is not installed (pip install -c constraints.txt -e '.[ray]')")
     if why := slurm.missing():
         _leave_out(why)
-    folder = Path(tempfile.mkdtemp(prefix="slurm"))
+    folder = Path(tempfile.mkdtemp(prefix="slurm", dir="/tmp"))  # short, as Ray's
     with slurm.running(folder) as config:
         os.environ["SLURM_CONF"] = str(config)
         yield "cluster.partition=main", folder
