@@ -51,7 +51,7 @@ _UNITS = re.compile(
     r"|strength|motor|murmur|systolic|diastolic|holosystolic|sem\b|points?|pain|scale|score|out of|of\b|positive|negative"
     r"|hours?|hrs?|days?|weeks?|wks?|months?|mos?\b|years?|yrs?|h\b|minutes?|mins?|seconds?|percent|%|degrees?|inch|fr\b"
     r"|french|gauge|ga\b|vessels?|cores?|nodes?|lymph|bottles?|blood culture|sets?\b|cultures?|swabs?|specimens?|samples?|doses?\b|tabs?\b|pillow|beats|loops?|leads?\b|limbs?|quadrants?|visits?\b|sessions?|margins?|ratio|intensity|power|bilateral|throughout|reflex"
-    r"|inattentive|hyperactive|items?\b|features?|criteria|in (?:the )?(?:all|both|bilateral|upper|lower|right|left|proximal|distal|extremit)|breaths?|bpm|mmhg|people|persons?|patients?|per\b(?=[ ](?:day|week|month|hour|min|hpf|lpf|m[lL]|kg|dose|arm|side))|cranial|nerves\b|N\.?S\b|normal saline|plates\b|cups?\b|tsp|tbsp|headache|ache\b|cramp|discomfort|HA\b|dyspn|naus|itch|fatigue|anxi|craving|sob\b|exertion|borg|sirs|views?\b|meals|hla\b|bpp\b|match|loops|rom\b|dtrs?\b|beats|pulses?\b|pitting|edema|kicks|pills|attempts?|trials?|correct|/)",
+    r"|inattentive|hyperactive|items?\b|features?|criteria|in (?:the )?(?:all|both|bilateral|upper|lower|right|left|proximal|distal|extremit)|breaths?|bpm|mmhg|people|persons?|patients?|per\b(?=[ ](?:day|week|month|hour|min|hpf|lpf|m[lL]|kg|dose|arm|side))|cranial|nerves\b|N\.?S\b|normal saline|plates\b|cups?\b|tsp|tbsp|headache|ache\b|cramp|discomfort|siblings?\b|sibs\b|grandparents?\b|nights\b|rails\b|bup\b|HA\b|dyspn|naus|itch|fatigue|anxi|craving|sob\b|exertion|borg|sirs|views?\b|meals|hla\b|bpp\b|match|loops|rom\b|dtrs?\b|beats|pulses?\b|pitting|edema|kicks|pills|attempts?|trials?|correct|/)",
     re.IGNORECASE,
 )
 _STRENGTH_BEFORE = re.compile(
@@ -77,7 +77,17 @@ _PAIN_BEFORE = re.compile(
     r"\bpain\b|\d/10\b|\d/5\b|\b(?:rpe|borg|vas|nrs|dyspnea|headache|HA|nausea|mood|anxiety|craving|severity|sets)\b",
     re.IGNORECASE,
 )
-_PAIN_AFTER = re.compile(r"[ \t,;]{1,2}(?:down|up|now|after|at rest|with activity|\d/10\b)", re.IGNORECASE)
+# "7/10 hip, recheck 3/10", "4/5 hip flexion, 3+/5 knee": two tenths of months so near are two scores.
+_PAIN_AFTER = re.compile(
+    r"[ \t,;]{1,2}(?:down|up|now|after|at rest|with activity)|[^\n]{0,25}?[ >→]\d{1,2}/10(?![\d/-])|[^\n]{0,25}?[ ]\d[+-]/5\b",
+    re.IGNORECASE,
+)
+# But "labs 7/10, echo 8/10" and "f/u on 4/5" are days.
+_DATED_BEFORE = re.compile(
+    r"\b(?:on|since|until|till|dated?|adm|admitted|discharged|d/c(?:'?d)?|seen|visit|labs?|echo|ct|mri|cxr|ekg|ecg|x-?ray|scan|pet|drawn|collected|scheduled|appt|appointment|follow-?up|f/u"
+    r"|dos|doa|lmp|dob|(?:mon|tues?|wed|thurs?|fri|sat|sun)(?:[a-z]*day)?)[ \t]{0,2}[:,(]?[ \t]{0,2}$",
+    re.IGNORECASE,
+)
 _CLOCK_AFTER = re.compile(r"[ ](?:[ap]\.?m\b|[AP]M\b|\d{1,2}:\d\d|(?:[01]\d|2[0-3])[0-5]\d\b)")
 # "lithium level 4/14": no scale has fourteen steps.
 _SCALES = frozenset((2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 20, 21, 24, 25, 27, 28, 30))
@@ -109,7 +119,15 @@ def _cannot_be_date(match: re.Match[str]) -> bool:
     before = text[max(0, start - 40) : start]
     if _STRENGTH_BEFORE.search(before) and int(_SECOND.findall(match["v"])[-1]) in _SCALES:
         return True
-    return match["v"].endswith(("/5", "/10")) and bool(_PAIN_BEFORE.search(before) or _PAIN_AFTER.match(text, end))
+    return match["v"].endswith(("/5", "/10")) and _is_score(text, start, end)
+
+
+def _is_score(text: str, start: int, end: int) -> bool:
+    """Whether a number of fifths or tenths is the score of a pain or a strength."""
+    before = text[max(0, start - 40) : start]
+    if _DATED_BEFORE.search(before):
+        return False
+    return bool(_PAIN_BEFORE.search(before) or _PAIN_AFTER.match(text, end))
 
 
 def _partial_numeric(match: re.Match[str]) -> bool:
@@ -133,7 +151,7 @@ def _partial_numeric(match: re.Match[str]) -> bool:
 
 
 _SCORED_BEFORE = re.compile(
-    r"\b(?:ciwa|cows|apgars?|gcs|rass|flacc|mEq|mmol|ratio|settings?)[ :]{1,2}(?:\d[\d/ -]{0,8}[ ]at[ ])?$",
+    r"\b(?:ciwa(?:-ar)?|cows|apgars?|gcs|rass|flacc|mEq|mmol|ratio|settings?|humalog|novolog|lispro|aspart|apidra|admelog)[ :]{1,2}(?:\d[\d/ -]{0,8}[ ]at[ ])?$",
     re.IGNORECASE,
 )
 
@@ -435,7 +453,11 @@ def could_be_day(text: str, start: int, end: int) -> bool:
         return False
     if _NO_DIGITS_OF_A_DATE.fullmatch(text, start, end):
         return False
-    if _EVERY.search(text, max(0, start - 24), start) or _EACH_WEEK.fullmatch(text, start, end):
+    if (
+        _SCORED_BEFORE.search(text, max(0, start - 24), start)
+        or _EVERY.search(text, max(0, start - 24), start)
+        or _EACH_WEEK.fullmatch(text, start, end)
+    ):
         return False
     if text[start:end].strip(" .,").lower() in ("holiday", "holidays", "weekend", "weekends"):
         return False
@@ -451,7 +473,7 @@ def could_be_day(text: str, start: int, end: int) -> bool:
     if not match:
         return True
     a, b = int(match[1]), int(match[2])
-    if b in (5, 10) and _PAIN_BEFORE.search(text[max(0, start - 40) : start]):
+    if b in (5, 10) and _is_score(text, start, end):
         return False
     possible = 1 <= a <= 31 and 1 <= b <= 31 and (a <= 12 or b <= 12) and not _GRADE.fullmatch(match[0])
     return possible and not _UNITS.match(text, end) and not _STRENGTH_BEFORE.search(text[max(0, start - 40) : start])

@@ -72,7 +72,9 @@ _CLINICIAN_TITLE = (
     r"(?:[Dd]r\.?|DR\.?|[Dd]octor|[Pp]rof(?:essor|\.)?|[Nn]urse(?:[ \t][Pp]ractitioner)?|NP|RN|PA|PA-C|[Ss]urgeon|[Pp]harmacist|[Tt]herapist|[Tt]echnician|[Mm]idwife|[Rr]esident|[Ii]ntern|[Ff]ellow|[Aa]ttending"
     r"|[Dd]rs\.?|[Cc]ase[ \t][Mm]anager|[Ss]ocial[ \t][Ww]orker|[Dd]ietitian|[Cc]ardiologist|[Nn]eurologist|[Oo]ncologist|[Nn]ephrologist|[Rr]adiologist|[Aa]nesthesiologist|[Pp]sychiatrist|[Pp]hysician|[Hh]ospitalist|[Ii]ntensivist|[Pp]ulmonologist|[Uu]rologist|[Pp]athologist|[Ii]nterpreter|[Cc]haplain)"
 )
-_PERSON_TITLE = r"(?:[Mm]r\.?|MR\.?|[Mm]rs\.?|MRS\.?|[Mm]s\.?|MS\.?|[Mm]iss|MISS|[Mm]x\.?|[Mm]ister|[Mm]adam|Sir|Lady|Sr\.|Sra\.|Srta\.|Señora?|Rev(?:erend|\.)?|Pastor|Father|Fr\.|Sister|Rabbi|Imam|Capt(?:ain|\.)|Sgt\.?|Lt\.?|Col\.?|Officer|Detective|Deputy|Judge|Attorney|Hon\.)"
+# In capitals these are valves, diseases and drugs as well ("MILD MR", "MS Contin"), and the others are anybody's office.
+_COURTESY_TITLE = r"(?:Mrs?|Ms|Mx)\.?|Miss"
+_PERSON_TITLE = r"(?:mr\.?|MR\.?|mrs\.?|MRS\.?|ms\.?|MS\.?|miss|MISS|mx\.?|[Mm]ister|[Mm]adam|Sir|Lady|Sr\.|Sra\.|Srta\.|Señora?|Rev(?:erend|\.)?|Pastor|Father|Fr\.|Sister|Rabbi|Imam|Capt(?:ain|\.)|Sgt\.?|Lt\.?|Col\.?|Officer|Detective|Deputy|Judge|Attorney|Hon\.)"
 _CLINICIAN_HEADER = (
     r"(?:dictated|signed|electronically[ \t]signed|e-?signed|authenticated|reviewed|cosigned|co-signed|verified|transcribed|performed|interpreted|attested|ordered|prescribed|referred|admitted|seen|evaluated|examined|read|approved|finalized|authorized|documented|written|entered|prepared|completed|discussed|consulted)[ \t](?:and[ \t]\w{4,14}[ \t])?(?:electronically[ \t])?by|(?:discussed|consulted|reviewed)[ \t]with"
     r"|(?:attending|referring|primary(?:[ \t]care)?|consulting|ordering|admitting|dictating|operating|requesting|treating|covering|supervising|assistant|first[ \t]assistant|resident|fellow|discharging|rendering|performing|signing|reading|family)(?:[ \t](?:physician|provider|surgeon|doctor|md|attending|clinician|radiologist|cardiologist|nurse|resident|pathologist))?(?=[ \t]{0,2}(?::|is[ \t]))"
@@ -103,6 +105,7 @@ RULES = (
         check=lambda m: not all(w.lower() in common_words() and w.lower() not in NAME_WORDS for w in m["v"].split()[1:])),
     Rule("electronic_signature", "CLINICIAN", 0.9, _re(rf"/[Ee][Ss]/[ \t]{{0,3}}(?P<v>{_PREFIX_NAME})")),
     Rule("relative_in_brackets", "NAME", 0.85, _re(rf"(?<![\w'-])(?P<v>{_PREFIX_NAME})[ \t]\((?:the[ \t]|pt'?s?[ \t]|patient'?s?[ \t])?{RELATIVE}[),;]")),
+    Rule("courtesy_title", "NAME", 0.9, _re(rf"(?<!\d[ ])\b(?:{_COURTESY_TITLE})[ \t]{{1,2}}(?:and[ \t]Mrs\.?[ \t])?(?P<v>{_PREFIX_NAME}(?:-{NAME_WORD})?)")),
     Rule("person_title", "NAME", 0.9, _re(rf"(?<!\d[ ])\b{_PERSON_TITLE}[ \t]{{1,2}}(?:and[ \t]Mrs\.?[ \t])?(?P<v>{_PREFIX_NAME}(?:-{NAME_WORD})?)")),
     Rule("person_title_lower", "NAME", 0.85, _re(r"\b(?:mr|mrs|ms|dr)\.?[ \t](?P<v>[a-z]{3,20}(?:[ ](?:al|el|de|la|van|von|bin|abu)[- ][a-z]{3,16})?)\b(?=[ \t.,'])")),
     # "Care handed over to Sharp at 1900", "signed out to Kocher."
@@ -246,7 +249,9 @@ _DEGREE = re.compile(r"(?:M\.?[ ]?D|D\.?[ ]?O|R\.?[ ]?N|N\.?[ ]?P|P\.?[ ]?A|Ph\.
 _PARTICLES = frozenset("de la los las del della di da dos du le van der den von bin ibn al el y and".split())
 _TITLED_NEVER = frozenset("will has is was on in at who and or to the s".split())
 _EPONYM_AFTER = re.compile(rf"(?:'s)?[ \t-](?:{'|'.join(EPONYM_HEADS)})\b", re.IGNORECASE)
-_TITLED_RULES = frozenset({"clinician_title", "person_title", "strong_credential", "electronic_signature"})
+_TITLED_RULES = frozenset(
+    {"clinician_title", "courtesy_title", "person_title", "strong_credential", "electronic_signature"}
+)
 
 
 def find(note: Note) -> Iterator[Span]:
@@ -390,6 +395,7 @@ def _with_signs(note: Note) -> Iterator[Span]:
 _BRAND_DOCTORS = re.compile(
     r"Brown(?:'?s)?[ ](?:bottles?|nipples?|preemie|level|flow)|Scholl|Pepper\b|Bronner|Google\b|Teal\b|Sears\b|Browns?[ ]bottle"
 )
+_DUAL_CHAMBER = re.compile(r"DR[ ](?:MRI|ICD|CRT|PPM|Congo|[A-Z]\d)")  # a pacemaker's "Azure XT DR MRI"; and a land
 # Mitral regurgitation, multiple sclerosis, and relatives: "MILD MR. LVEF 55", "Father MI at 71".
 _NO_TITLE = re.compile(r"\b(?:MR\.?|MS\.?|[Ff]ather|[Ss]ister|FATHER|SISTER)[ ]{1,2}$")
 _SIGN_AFTER = re.compile(
@@ -401,6 +407,8 @@ _NUMBER_BEFORE = re.compile(r"(?:\d|&|\b(?:[Mm]od|[Mm]in|[Mm]ax|[Cc]at|[Gg]rade|
 def _no_name(rule: str, text: str, start: int, end: int) -> bool:
     """What stands where a name would: "father MI at 71", "MILD MR. LVEF 55", "Dr. Brown bottle", "UOP 1.2 L. Trial"."""
     word = text[start:end]
+    if rule == "clinician_title" and _DUAL_CHAMBER.match(text, max(0, start - 3)):
+        return True
     if _shorthand(word):  # but "MS. ROSE" is a person, though ROSE is an abbreviation too
         return rule not in _TITLED_RULES or _NO_TITLE.search(text, max(0, start - 10), start) is not None
     if rule in ("clinician_title", "clinician_role") and _BRAND_DOCTORS.match(text, start):
@@ -413,6 +421,8 @@ def _no_name(rule: str, text: str, start: int, end: int) -> bool:
         ("Mary Joseph nod", "Mary Joseph's nod"), start
     ):
         return True
+    if rule == "courtesy_title":
+        return text.startswith("Potato Head", start)
     if rule == "person_title":
         return text.startswith("Contin", start) or (word.isupper() and text[max(0, start - 3) : start].lower() == "lt ")
     if rule != "initials_name":

@@ -23,7 +23,7 @@ from deid.recognizers.codes import REFERENCE
 from deid.recognizers.common import ClinicalRecognizer
 from deid.recognizers.dates import could_be_day
 from deid.recognizers.names import clean_name
-from deid.recognizers.places import FACILITY
+from deid.recognizers.places import FACILITY, GENERIC_WORDS
 from deid.spans import Span
 from deid.tagger import Tagged, Tagger
 from deid.torchless import without_torch
@@ -262,6 +262,8 @@ def _own(identifier: str) -> Callable[[str, int, int], Iterator[Span]]:
             return
         if word.lower() in LANDS and (identifier == "CITY" or _TRAVEL_BEFORE.search(text[max(0, start - 32) : start])):
             return
+        if identifier == "FACILITY" and set(_WORDS_OF_A_PLACE.findall(said.lower())) <= GENERIC_WORDS:
+            return  # "Pain Clinic", "Surgical Intensive Care Unit"
         if identifier == "UNIT" and _OPERATING.search(text, max(0, start - 10), start):
             return
         if identifier == "UNIT" and word.isdigit() and _SCORE_BEFORE.search(text[max(0, start - 20) : start]):
@@ -297,6 +299,7 @@ _TAIL = re.compile(r"(?:[ ]+(?:and|for|of|at|on|in|to|with|the|was|is))+$")
 _NOBODY = frozenset(
     "he she it they we you then however therefore unfortunately the this that these those there such when while if but and also its their was were has had have been with from".split()
 )
+_WORDS_OF_A_PLACE = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 _OPERATING = re.compile(r"\boperating[ ]$", re.IGNORECASE)
 _OPENERS = frozenset(
     "unfortunately therefore however furthermore additionally otherwise meanwhile subsequently currently previously".split()

@@ -114,6 +114,11 @@ KIND_WORDS = frozenset(
     birth birthing trauma treatment wellness intensive coronary burn stroke step down telemetry isolation observation progressive neonatal ed er icu va us usa
     """.split()
 )
+# Without the words that make of a kind some town's own: "Memorial Hospital", "County General".
+GENERIC_WORDS = KIND_WORDS - frozenset(
+    "county memorial general university community regional veterans va state city national federal district american academy children childrens children's"
+    " women womens women's".split()
+)
 
 
 def _named(match: re.Match[str]) -> bool:

@@ -237,6 +237,9 @@ FOUND = [
     ("Student («Grant») did the med rec", "NAME"),
     ("Called re «Motrin-Hale»: new confusion", "NAME"),
     ("The wife is «91» herself and he is 88.", "AGE"),
+    ("MRI 3/10 neg, ortho f/u on «4/5»", "DATE"),
+    ("labs 7/10 stable, echo «8/10» EF 55", "DATE"),
+    ("Dr. «Fieldstone» will call with the results", "CLINICIAN"),
 ]
 
 LEFT = [
@@ -260,6 +263,11 @@ LEFT = [
     "Strength 5/5 in all extremities.",
     "There is a 2/6 systolic murmur; he stepped on 3/4 inch boards, last 2/3 days.",
     "Pain 7/10 today, was 3/10.",
+    "Norco 5 one tab given 2215 for 7/10 hip, recheck 3/10.",
+    "7/10 -> 3/10 after oxy 5; 4/5 hip flex, 3+/5 DF.",
+    "1/2 siblings w/ asthma; 5/7 nights; CIWA-Ar 8/12/15; Humalog 8/8/10; 8/2 bup/nlx",
+    "a dual-chamber DR MRI pacemaker, DR ICD next year.",
+    "moved to the Surgical Intensive Care Unit, then to Physical Therapy Clinic",
     "BP 120/80, HR 72, RR 16, T 98.6, SpO2 97% on room air.",
     "Drinks 11-26 drinks a month.",
     "An 89-year-old man; a 54 yo woman; aged 12 months.",

@@ -120,12 +120,39 @@ def _never(grown: Judge) -> Judge:
 def test_a_number_under_its_heading_stands_whatever_the_judge_says(grown: Judge) -> None:
     detector = load_detector()
     (reader,) = detector._readers
-    text = "MRN: 4711882\nSeen by Dr. Okonkwo"
+    text = "MRN: 4711882\nShe said Okonkwo called"
     patterns = detector.by_patterns(text)
-    assert {"MRN", "CLINICIAN"} <= {span.identifier for span in patterns}
+    assert {"MRN", "NAME"} <= {span.identifier for span in patterns}
     (read,), (stand,) = NerRecognizer(reader.model, _never(grown), 0.25).weigh([text], [patterns])
     assert read == []
     assert {span.identifier for span in stand} == {"MRN"}
+
+
+@pytest.mark.parametrize("text", ["F/u with Dr. Fieldstone.", "Asked Ms. Fieldstone.", "Ann Fieldstone, RN, was told."])
+def test_a_name_behind_its_title_stands_whatever_the_judge_says(grown: Judge, text: str) -> None:
+    detector = load_detector()
+    (reader,) = detector._readers
+    _, (stand,) = NerRecognizer(reader.model, _never(grown), 0.25).weigh([text], [detector.by_patterns(text)])
+    assert any("Fieldstone" in text[span.start : span.end] for span in stand)
+
+
+def test_a_row_tells_how_else_the_word_stands_in_the_text() -> None:
+    text = "Foley's wife asks.\nFoley catheter out, Ms. Foley voided; foley 16 Fr in the sink"
+    (row,) = features(text, [Entity("NAME", 0, 5, 0.6, 0.6)], [])
+    value = dict(zip(FEATURES, row.tolist(), strict=True))
+    assert value["possessive"] == 1
+    assert value["after_kin"] == 1  # the word behind the possessive
+    assert [value[f"elsewhere_{what}"] for what in ("places", "thing", "possessive", "titled", "lower")] == [
+        3,
+        2,
+        0,
+        1,
+        1,
+    ]
+    assert value["first_here"] == 1
+    (later,) = features(text, [Entity("NAME", 19, 24, 0.6, 0.6)], [])
+    value = dict(zip(FEATURES, later.tolist(), strict=True))
+    assert (value["elsewhere_possessive"], value["elsewhere_thing"], value["first_here"]) == (1, 1, 0)
 
 
 def test_in_a_text_full_of_identifiers_no_pattern_is_doubted() -> None:
