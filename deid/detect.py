@@ -47,7 +47,7 @@ class DetectParams(BaseModel):
     """Model of names and places: clinical_v1 (our own), en_core_web_sm (general), none, or a folder of `deid train`."""
     threshold: float = Field(default=0.4, ge=0.0, le=1.0)
     """Least score of a span that is kept."""
-    ner_threshold: float = Field(default=0.15, gt=0.0, lt=1.0)
+    ner_threshold: float = Field(default=0.2, gt=0.0, lt=1.0)
     """How probable an identifier must be in the opinion of our own model's judge: lower finds more and masks more."""
     link_names: bool = True
     """Look for a name found in one note in all notes of the patient."""

@@ -12,7 +12,7 @@ with without_torch():
     from presidio_analyzer import RecognizerRegistry
 
 
-def clinical_registry(model: str = "clinical_v1", *, ner_threshold: float = 0.15) -> RecognizerRegistry:
+def clinical_registry(model: str = "clinical_v1", *, ner_threshold: float = 0.2) -> RecognizerRegistry:
     """A presidio registry with all recognizers of this room, for our detector or a presidio AnalyzerEngine.
 
     `model` is the one that finds people and places: clinical_v1, en_core_web_sm, none, or a folder of `deid train`.

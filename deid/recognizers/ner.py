@@ -264,6 +264,12 @@ def _own(identifier: str) -> Callable[[str, int, int], Iterator[Span]]:
             return
         if identifier == "FACILITY" and set(_WORDS_OF_A_PLACE.findall(said.lower())) <= GENERIC_WORDS:
             return  # "Pain Clinic", "Surgical Intensive Care Unit"
+        if flags(word) & DRUG and (identifier in ("FACILITY", "CITY", "STREET") or _DOSED_NEXT.match(text, end)):
+            return  # "Klonopin q.h.s."
+        if identifier in ("NAME", "CLINICIAN") and _CITED_NEXT.match(text, end):
+            return  # "Study PMID 31234567"
+        if word.lower().removesuffix("'s") in EPONYMS and _DISEASE_IS.match(text, start + len(word.removesuffix("'s"))):
+            return  # "Parkinson's is not the reason"
         if identifier == "UNIT" and _OPERATING.search(text, max(0, start - 10), start):
             return
         if identifier == "UNIT" and word.isdigit() and _SCORE_BEFORE.search(text[max(0, start - 20) : start]):
@@ -272,7 +278,9 @@ def _own(identifier: str) -> Callable[[str, int, int], Iterator[Span]]:
             return
         if identifier == "OTHER_ID" and text[max(0, start - 2) : start + 2].startswith(_VARIANT_MARKS):
             return
-        if identifier == "OTHER_ID" and REFERENCE.search(text[max(0, start - 24) : end].rstrip("0123456789. -")):
+        if identifier in ("OTHER_ID", "DATE") and REFERENCE.search(
+            text[max(0, start - 24) : end].rstrip("0123456789. -")
+        ):
             return
         if identifier == "DATE" and not could_be_day(text, start, end):
             return
@@ -299,6 +307,9 @@ _TAIL = re.compile(r"(?:[ ]+(?:and|for|of|at|on|in|to|with|the|was|is))+$")
 _NOBODY = frozenset(
     "he she it they we you then however therefore unfortunately the this that these those there such when while if but and also its their was were has had have been with from".split()
 )
+_DOSED_NEXT = re.compile(r"[ ](?:p\.?r\.?n|[bqt]\.?i\.?d|q\.?h\.?s|q\.?d|q\d{1,2}h)\b", re.IGNORECASE)
+_DISEASE_IS = re.compile(r"'s[ ](?:is|was|has|runs)\b")
+_CITED_NEXT = re.compile(r"[ ](?:PMID|PMC|NCT|DOI)\b")
 _WORDS_OF_A_PLACE = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 _OPERATING = re.compile(r"\boperating[ ]$", re.IGNORECASE)
 _OPENERS = frozenset(

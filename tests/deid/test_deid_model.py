@@ -143,7 +143,7 @@ def test_annotated_notes_are_refilled_in_their_form(vocabulary: object) -> None:
 
     marked = "Dr. [[CLINICIAN:GONZALEZ]] saw [[NAME:Roe, Maria L.]] ([[MRN:12-34]]) on [[DATE:3/14]]; [[NAME:Maria]] is well."
     made = [from_annotated(marked, random.Random(seed), vocabulary) for seed in range(60)]  # type: ignore[arg-type]
-    assert len({one.text for one in made}) > 40
+    assert len({one.text for one in made}) > 25  # of one so short every other stays as it was written
     for one in made:
         assert [identifier for *_, identifier in one.spans] == ["CLINICIAN", "NAME", "MRN", "DATE", "NAME"]
     whole = [
