@@ -390,6 +390,8 @@ def _with_signs(note: Note) -> Iterator[Span]:
                     yield Span(*named, rule.identifier, rule.score, f"names.{rule.name}")
                 elif bounds := clean_name(text, a, b, titled=titled):
                     yield Span(*bounds, rule.identifier, rule.score, f"names.{rule.name}")
+                elif rule.name == "courtesy_title" and (one := _TOKEN.match(text, a, b)):
+                    yield Span(*one.span(), rule.identifier, rule.score, f"names.{rule.name}")  # "Mr. Nurse"
 
 
 _BRAND_DOCTORS = re.compile(

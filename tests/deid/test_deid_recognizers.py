@@ -239,6 +239,7 @@ FOUND = [
     ("The wife is «91» herself and he is 88.", "AGE"),
     ("MRI 3/10 neg, ortho f/u on «4/5»", "DATE"),
     ("labs 7/10 stable, echo «8/10» EF 55", "DATE"),
+    ("It was a pleasure to see Mr. «Nurse» today.", "NAME"),
     ("Dr. «Fieldstone» will call with the results", "CLINICIAN"),
 ]
 
