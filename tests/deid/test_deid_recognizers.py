@@ -253,7 +253,7 @@ LEFT = [
     "Gilbert, bili 2.1 fasting.\nStill NPO.\nLow K 3.1 replaced.\nRinger lactate 125 mL/h",
     "D/w wife: Parkinson's is not the reason.",
     "Saturday night palsy, wrist drop.",
-    "Per diem nurse; Blakemore tube at the bedside.",
+    "Per diem nurse; Blakemore at bedside.",
     "Stable.\nHEME/ONC\nCounts better.\nRN, MD notified.",
     "Her mother's temperature reached 101, pulse will be 98 in time.",
     "Ativan, Haldol and Benadryl at the bedside.",
