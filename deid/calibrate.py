@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from clinicorpus_errors import UserError
 from deid.detect import DetectParams, load_detector
+from deid.evidence import FEATURES, doubts
 from deid.folding import fold, unfold
 from deid.gold import load_gold
-from deid.judge import FEATURES, Judge, doubts, save_judge
+from deid.judge import Judge, save_judge
 from deid.recognizers import ner
 from deid.spans import Span
 from deid.tagger import Tagger

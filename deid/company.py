@@ -1,7 +1,7 @@
 """What the people found in a note say of the rest of it: identifiers come in company.
 
 "GL" alone is an abbreviation, "tmarsh" alone a slip; beside Georgia Lyle and after "T. Marsh" they are not. What other dates
-say of "11/5" is in `recognizers/dates.py`, and what other identifiers say of a doubtful word in `judge.py`.
+say of "11/5" is in `recognizers/dates.py`, and what other identifiers say of a doubtful word in `evidence.py`.
 """
 
 from __future__ import annotations
@@ -30,6 +30,21 @@ _ROLES = frozenset(
 )
 _SIGNS = str.maketrans("", "", "._")
 _USER = re.compile(r"(?<![\w@./\\-])(?P<v>[a-z]{3,20}\d{0,5}|[a-z]{1,16}[._][a-z]{1,20}\d{0,5})(?![\w@/\\-])(?!\.\w)")
+
+# "Gladys Tubbs, 93", "BIRGIT IS 98, DNR": after a name a number over 89 is an age, where no unit makes it a measurement.
+_AGE_NEXT = re.compile(
+    r"(?:,?[ ]{1,2}|[ ]?[(][ ]?|[ ]-[ ]|,?[ ](?:is|was|turns|turned|now)[ ])(?P<v>9\d|10\d|11[0-5])(?![\w%/:-])(?!\.\d)"
+    r"(?![ ]?(?:mg|mcg|mEq|ml|cc|cm|mm|kg|lbs?|units?|bpm|beats|degrees|over|percent|on[ ](?:RA|room|\d)|sats?|\d|[FC]\b|days?|hours?|hrs?|min|weeks?|wks?))",
+    re.IGNORECASE,
+)
+# "6112 Castellanos", "7-22B Pale" at the head of a line, "Haddad is in T2": what could be an hour or a year is left.
+_ROOM_BEFORE = re.compile(
+    r"(?:\A|\n)[ \t]{0,4}(?P<v>(?!(?:[01]\d|2[0-4])[0-5]\d\b)(?!(?:19|20)\d\d\b)\d{3,4}[A-DW]?|\d{1,2}[A-D]|\d{1,2}-\d{1,2}[A-D]?)[ \t]{1,3}(?:(?:mr|mrs|ms|miss|pt)\.?[ ])?[\"“]?\Z",
+    re.IGNORECASE,
+)
+_ROOM_NEXT = re.compile(
+    r",?[ ](?:is[ ])?in[ ](?P<v>(?!(?:19|20)\d\d\b)(?:[A-Z]\d{1,3}|\d{3,4}[A-D]?|\d{1,2}-?[A-D]))(?![\w/%:-])(?!\.\d)"
+)
 
 
 def _name_words(said: str) -> list[str]:
@@ -60,8 +75,23 @@ def _forms(text: str, spans: Sequence[Span]) -> tuple[set[str], set[str]]:
     return {i for i in initials if 2 <= len(i) <= 4}, users
 
 
+def _beside_people(text: str, spans: Sequence[Span]) -> Iterator[Span]:
+    """Ages over 89 and rooms that a name stands beside."""
+    for span in spans:
+        if span.identifier != "NAME":
+            continue
+        if match := _AGE_NEXT.match(text, span.end):
+            yield Span(*match.span("v"), "AGE", 0.7, "company.age")
+        if match := _ROOM_NEXT.match(text, span.end):
+            yield Span(*match.span("v"), "UNIT", 0.6, "company.room")
+        head = max(0, span.start - 20)
+        if match := _ROOM_BEFORE.search(text[head : span.start]):
+            yield Span(head + match.start("v"), head + match.end("v"), "UNIT", 0.6, "company.room")
+
+
 def in_company(text: str, spans: Sequence[Span]) -> Iterator[Span]:
     """More spans of folded `text`, given its merged ones; they may overlap, so merge again."""
+    yield from _beside_people(text, spans)
     initials, users = _forms(text, spans)
     if not initials:
         return

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clinicorpus_errors import UserError
-from deid.judge import DOSE_NEXT, EPONYM_NEXT, NUMBER_NEXT, Entity, Judge, doubts, may_err
+from deid.evidence import DOSE_NEXT, EPONYM_NEXT, NUMBER_NEXT, Entity, doubts, may_err
+from deid.judge import Judge
 from deid.lexicon import DRUG, GIVEN, SURNAME, flags, is_safe
 from deid.note import LETTER, UPPER, has_few_capitals
 from deid.recognizers.codes import REFERENCE
@@ -243,6 +244,8 @@ def _own(identifier: str) -> Callable[[str, int, int], Iterator[Span]]:
     def handle(text: str, start: int, end: int) -> Iterator[Span]:
         if identifier in ("FACILITY", "EMPLOYER", "CITY", "STREET"):
             start, end = _without_little_words(text, start, end)
+        elif identifier in ("NAME", "CLINICIAN") and (title := _TITLE_HEAD.match(text, start, end)):
+            start = title.end()  # "MS. SAM"
         said = text[start:end]
         words = said.lower().replace(",", " ").split()
         if _OPENERS.intersection(words) or set(words) <= _NOBODY or _DOSING.search(said):
@@ -308,7 +311,8 @@ _NOBODY = frozenset(
     "he she it they we you then however therefore unfortunately the this that these those there such when while if but and also its their was were has had have been with from".split()
 )
 _DOSED_NEXT = re.compile(r"[ ](?:p\.?r\.?n|[bqt]\.?i\.?d|q\.?h\.?s|q\.?d|q\d{1,2}h)\b", re.IGNORECASE)
-_DISEASE_IS = re.compile(r"'s[ ](?:is|was|has|runs)\b")
+_TITLE_HEAD = re.compile(r"(?:mr|mrs|ms|miss|mx|drs?)\b\.?[ ]*", re.IGNORECASE)
+_DISEASE_IS = re.compile(r"'s[ ](?:is|was|has|runs)\b|,?[ ]B[ ]symptoms\b")
 _CITED_NEXT = re.compile(r"[ ](?:PMID|PMC|NCT|DOI)\b")
 _WORDS_OF_A_PLACE = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 _OPERATING = re.compile(r"\boperating[ ]$", re.IGNORECASE)

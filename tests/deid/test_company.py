@@ -62,3 +62,49 @@ def test_a_day_of_a_month_that_another_date_names_is_a_date() -> None:
 
 def test_without_any_date_a_fraction_stays_one() -> None:
     assert dates_of("cycle 1 11/5, Maria") == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "age"),
+    [
+        ("BIRGIT IS 98, DNR, POLST ON CHART", "BIRGIT", "98"),
+        ("Colace-Brandt, Ute 90, docusate stopped", "Colace-Brandt, Ute", "90"),
+        ("pt olga w-k 92 pps 20%", "olga w-k", "92"),
+        ("Gladys Tubbs (101) fell again.", "Gladys Tubbs", "101"),
+    ],
+)
+def test_a_number_over_89_behind_a_name_is_an_age(text: str, name: str, age: str) -> None:
+    assert said(text, (name, "NAME")) == {(age, "AGE")}
+
+
+@pytest.mark.parametrize(
+    "rest", [" 98% on RA", " 98.6 oral", " 92/40", ": HR 104", ", 97 kg", " 95 on room air", " 89, home", " 1020 hr"]
+)
+def test_a_measurement_behind_a_name_is_no_age(rest: str) -> None:
+    assert said(f"Gladys Tubbs{rest}", ("Gladys Tubbs", "NAME")) == set()
+
+
+def test_an_age_is_looked_for_behind_the_patient_and_not_behind_staff() -> None:
+    assert said("Gladys Tubbs 93 home", ("Gladys Tubbs", "CLINICIAN")) == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "room"),
+    [
+        ("empty\n6112  Castellanos 67F hip", "Castellanos", "6112"),
+        ('7115 "Bunny" Ferraiolo', "Bunny", "7115"),
+        ("415A Mrs. Romberg -- gait", "Romberg", "415A"),
+        ("7-22B Pale. Looks pale", "Pale", "7-22B"),
+        ("which Haddad is in T2, the tall one", "Haddad", "T2"),
+        ("Okonkwo in 6101 wants tea", "Okonkwo", "6101"),
+    ],
+)
+def test_a_room_beside_a_name_points_to_a_person(text: str, name: str, room: str) -> None:
+    assert (room, "UNIT") in said(text, (name, "NAME"))
+
+
+@pytest.mark.parametrize(
+    "text", ["0615 Castellanos voided", "Castellanos in 2019 fell", "Castellanos in 12.5 mg", "2021 Castellanos"]
+)
+def test_hours_years_and_doses_beside_a_name_are_no_rooms(text: str) -> None:
+    assert said(text, ("Castellanos", "NAME")) == set()

@@ -11,7 +11,7 @@ import pytest
 from clinicorpus_errors import UserError
 from deid import language
 from deid.detect import Detector, DetectParams, load_detector
-from deid.judge import Entity
+from deid.evidence import Entity
 from deid.recognizers import ner
 from deid.training import MODEL_LABEL, save, train
 from synthetic.training import JUDGED, texts

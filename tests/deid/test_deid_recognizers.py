@@ -66,6 +66,8 @@ FOUND = [
     ("Ms. «Ottoline Vance, 93», at home.", "AGE"),
     ("At «ninety-two» she still swims.", "AGE"),
     ("VANCE, OTTOLINE   F   «94»   DOB on file", "AGE"),
+    ("Resident: Vance   «104» y  F   DOB on file", "AGE"),
+    ("He (DOB 12.25.1933, so «90» and fixing watches)", "AGE"),
     # numbers of ambulances, runs, donations, dictation; groups and signs
     ("Brought by ambulance unit «B-31» at noon.", "VEHICLE"),
     ("Taken by «Medic 14» to us.", "VEHICLE"),

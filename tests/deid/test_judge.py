@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from clinicorpus_errors import UserError
 from deid import calibrate, judge
 from deid.detect import load_detector
-from deid.judge import FEATURES, Entity, Judge, doubts, features, load_judge, save_judge
+from deid.evidence import FEATURES, Entity, doubts, features
+from deid.judge import Judge, load_judge, save_judge
 from deid.recognizers.ner import MODELS, NerRecognizer
 from deid.spans import Span
 
@@ -153,6 +154,33 @@ def test_a_row_tells_how_else_the_word_stands_in_the_text() -> None:
     (later,) = features(text, [Entity("NAME", 19, 24, 0.6, 0.6)], [])
     value = dict(zip(FEATURES, later.tolist(), strict=True))
     assert (value["elsewhere_possessive"], value["elsewhere_thing"], value["first_here"]) == (1, 1, 0)
+
+
+def test_a_row_tells_which_drugs_and_words_of_its_spelling_stand_near() -> None:
+    text = "Ozempik full stomach, took ozempic and Lasix\nParkinson and digoxin, Ozempik's ride is here"
+    first, second = features(text, [Entity("NAME", 0, 7, 0.4, 0.4), Entity("NAME", 27, 34, 0.1, 0.1)], [])
+    person, drug = (dict(zip(FEATURES, row.tolist(), strict=True)) for row in (first, second))
+    assert (person["twins"], person["drug_twins"]) == (1, 1)
+    assert (drug["twins"], drug["drug_twins"]) == (1, 0)  # the other is no drug, and it is not its own twin
+    assert (person["drugs_near"], person["drugs_line"], person["eponyms_line"]) == (3, 2, 0)
+    assert (drug["drugs_near"], drug["drugs_line"]) == (2, 1)
+
+
+@given(st.lists(st.tuples(st.integers(0, 300), st.integers(1, 20), st.sampled_from([0.1, 0.5, 0.9])), max_size=6))
+def test_the_finds_beside_a_find_are_the_nearest(drawn: list[tuple[int, int, float]]) -> None:
+    text = "x" * 320
+    finds = [Entity("NAME", a, a + n, p, p) for a, n, p in {a: (a, n, p) for a, n, p in drawn}.values()]
+    finds = [e for e in finds if not any(o.start < e.end and e.start < o.end for o in finds if o is not e)]
+    for entity, row in zip(finds, features(text, finds, finds), strict=True):
+        value = dict(zip(FEATURES, row.tolist(), strict=True))
+        left = [entity.start - e.end for e in finds if e.end <= entity.start]
+        right = [e.start - entity.end for e in finds if e.start >= entity.end]
+        assert value["left_gap"] == min([*left, 200])
+        assert value["right_gap"] == min([*right, 200])
+        near = [
+            e.probability for e in finds if e is not entity and e.start - entity.end < 60 and entity.start - e.end < 60
+        ]
+        assert value["best_near"] == pytest.approx(max(near, default=0))
 
 
 def test_in_a_text_full_of_identifiers_no_pattern_is_doubted() -> None:
