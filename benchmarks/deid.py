@@ -20,6 +20,7 @@ Writes deid.md, deid.json and deid.svg into benchmarks/results/. They hold figur
 from __future__ import annotations
 
 import argparse
+import csv
 import gzip
 import hashlib
 import json
@@ -48,6 +49,9 @@ PEERS_FILE = ROOT / "benchmarks" / "deid_peers.txt"
 GOLD = ROOT / "tests" / "deid" / "gold"
 SHARED = ROOT.parent / "shared" / "data"
 MTSAMPLES = SHARED / "notes" / "mtsamples.jsonl.gz"
+MARKS = ROOT / "benchmarks" / "marks"
+
+VISITS = "aci_bench"
 
 OURS = ("clinicorpus", "clinicorpus, no model", "clinicorpus, en_core_web_sm")
 BASELINE = "presidio"
@@ -120,6 +124,13 @@ def make_sets(size: Size, scratch: Path) -> list[Set]:
         sets.append(_listed("mtsamples", known, texts[:: max(1, len(texts) // size.mtsamples)]))
         if size.notes == 0:
             sets.append(_listed("mtsamples, all", f"{known}; ours alone", texts)._replace(only_ours=True))
+    for name, known in (
+        (VISITS, "visit notes that people wrote after invented visits; marked by reading; misses looked at"),
+        ("mts_dialog", "sections of notes, nearly without names; marked by reading; misses looked at"),
+    ):
+        path = SHARED / "notes" / f"{name}.jsonl.gz"
+        if path.is_file():
+            sets.append(_marked(name, known, path, size.notes))
     return sets
 
 
@@ -169,6 +180,27 @@ def _listed(name: str, known: str, texts: list[str]) -> Set:
         name, "public", known, texts,
         [[(s.start, s.end, s.kind) for s in found if s.kind in TRUE] for found in listed],
         [[(s.start, s.end) for s in found if s.kind not in TRUE] for found in listed],
+    )  # fmt: skip
+
+
+# Stands where an identifier was ("Dr. X"), or may be read either way (an association, a habit's weekday).
+_NEITHER = ("stand_in", "either_way")
+
+
+def _marked(name: str, known: str, path: Path, limit: int) -> Set:
+    """A public set with the marks of benchmarks/marks: offsets in the notes, which are named by their SHA-256, no text."""
+    with (MARKS / f"{name}.csv").open(newline="") as file:
+        marks: dict[str, list[tuple[int, int, str]]] = {}
+        for row in csv.DictReader(file):
+            marks.setdefault(row["note"], []).append((int(row["start"]), int(row["end"]), row["identifier"]))
+    texts = unique_texts(path)
+    of = {text: marks.pop(digest(text)[:16], []) for text in texts}
+    if marks:
+        raise SystemExit(f"{len(marks)} marked notes are not in {path.name}: the marks belong to another version of it")
+    texts = texts[:: max(1, len(texts) // limit)] if limit else texts
+    return Set(
+        name, "public", known, texts, [[m for m in of[t] if m[2] not in _NEITHER] for t in texts],
+        [[m[:2] for m in of[t] if m[2] in _NEITHER] for t in texts],
     )  # fmt: skip
 
 
@@ -420,7 +452,7 @@ def summary(result: Answer, system: str) -> Answer:
         quality[s["name"]] for s in result["sets"] if s["name"].startswith("held") and "recall" in quality[s["name"]]
     ]
     dense = [(s, q) for s, q in quality.items() if s.startswith("held") and s.endswith("notes") and "recall" in q]
-    real = quality.get("mtsamples", {})
+    real, visits = quality.get("mtsamples", {}), quality.get(VISITS, {}).get("groups", {})
     work = result["main_work"]
     return {
         "recall": joined(q["recall"] for q in held),
@@ -428,6 +460,7 @@ def summary(result: Answer, system: str) -> Answer:
         "over_masked": real.get("over_masked"),
         "over_masked_strict": real.get("over_masked_strict"),
         "hard": joined(q["hard_negatives_touched"] for q in held),
+        "visits": joined(visits[group] for group in ("names", "clinicians") if group in visits),
         "rate": speed.get("kchars_per_cpu_s", {}).get(work, {}).get("median"),
         "times": speed.get("times_presidio", {}).get(work),
         "peak_mb": speed.get("peak_mb"),
@@ -441,23 +474,24 @@ def report(result: Answer, command: str) -> str:
     label = {system: result["labels"].get(system, system) for system in systems}
     lines = ["# De-identification", "", f"Made by `{command}`.", "", result["facts"], ""]
     head = [
-        "system", "identifiers fully masked", "notes with any left", "real text over-masked",
+        "system", "identifiers fully masked", "notes with any left", "names in visit notes", "real text over-masked",
         "hard negatives touched", "kchars / CPU-s", "× Presidio", "peak MB", "torch loaded",
     ]  # fmt: skip
     body = []
     for system in systems:
         s = summary(result, system)
         body.append([
-            label[system], percent(s["recall"], 2), percent(s["leaking"]), percent(s["over_masked"], 2),
+            label[system], percent(s["recall"], 2), percent(s["leaking"]), percent(s["visits"], 2), percent(s["over_masked"], 2),
             percent(s["hard"]), f"{s['rate']:.1f}" if s["rate"] else "–", f"{s['times']:.1f}" if s["times"] else "–",
             f"{s['peak_mb']:,.0f}" if s["peak_mb"] else "–", {True: "yes", False: "no", None: "–"}[s["torch"]],
         ])  # fmt: skip
-    body += [[f"{name}: not installed ({why})", *["–"] * 8] for name, why in result["not_installed"].items()]
+    body += [[f"{name}: not installed ({why})", *["–"] * 9] for name, why in result["not_installed"].items()]
     lines += [
         *table(head, body),
         "Identifiers and hard negatives: the held-out sets, written by hand by authors who saw neither the training "
-        "templates nor each other's text; notes with any left: the whole notes among them; real text and speed: mtsamples, outside the "
-        "identifiers listed there by rule. Peak memory is that of the process that was timed. Texts of synthetic origin, "
+        "templates nor each other's text; notes with any left: the whole notes among them; names in visit notes: "
+        f"{VISITS}, public, written by people; real text and speed: mtsamples, outside the identifiers listed there by "
+        "rule. Peak memory is that of the process that was timed. Texts of synthetic origin, "
         "ours above all, are a smoke test, not evidence about a hospital's notes.", "",
         "![masked identifiers against speed](deid.svg)", "", "## Sets", "",
         *table(

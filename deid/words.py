@@ -42,11 +42,14 @@ _PERSON_VERBS = frozenset(
     reports reported denies denied states stated says said presents presented complains complained endorses endorsed
     lives lived works worked arrived returned returns called calls takes tolerated ambulates ambulated verbalized
     verbalizes appears asks asked wants wishes agrees agreed refuses refused understands describes described admits
-    underwent feels felt notes noted was is has had will and who
+    underwent feels felt notes noted tells told thinks prefers declines declined remembers worries enjoys smokes drinks sleeps
+    drives was is has had will would may can could should did does came comes and who
     """.split()
 )
 # Of these, only what is never said of things decides after a word that is itself ordinary.
-_WEAK_VERBS = frozenset("was is has had will and who called calls presents appears noted notes".split())
+_WEAK_VERBS = frozenset(
+    "was is has had will would may can could should did does came comes and who called calls presents appears noted notes".split()
+)
 NEVER_ALONE = frozenset(
     """
     baby boy girl infant newborn male female twin unknown test patient doe name junior senior he an so do my no in or to is
@@ -231,11 +234,13 @@ def alone(words: Words, i: int, *, sure: bool) -> bool:
     if known.share >= 0.9 and not known.clinical:
         return True
     if known.share >= 0.1:
-        if after in _PERSON_VERBS and (known.share >= 0.5 or after not in _WEAK_VERBS):
+        if after in _PERSON_VERBS and (sure or known.share >= 0.5 or after not in _WEAK_VERBS):
             return True
         return not first and not _in_title_case(words, i) and (sure or known.share >= 0.1)
-    if not sure or first:
+    if not sure:
         return False
+    if first:  # "Kestrel states that", but "Pain takes her breath"
+        return not known.clinical and after in _PERSON_VERBS - _WEAK_VERBS
     return not _in_title_case(words, i) and not (known.clinical and _heads_label(words, i))
 
 

@@ -239,6 +239,10 @@ RULES = (
         _re(rf"(?<![\w/.%+-])(?<![^\dDd.]\d[ ])(?P<v>{_MM}/{_DAY}(?:[ \t]?-[ \t]?(?:{_MM}/)?{_DAY})?)(?![\w/%+])(?!\.\d)(?!-\d)"),
         check=_partial_numeric,
     ),
+    # "well until 7/93", "last dental exam in 11/07": no day has such a number, and a score no nought
+    Rule("month_year_short", "DATE", 0.92, _re(rf"\b(?:[Ii]n|[Ss]ince|[Uu]ntil|[Tt]ill|[Bb]efore|[Aa]fter|[Ff]rom|[Tt]hrough|[Bb]ack)[ ](?P<v>{_MM}/(?:0\d|3[2-9]|[4-9]\d))(?![\w/%+])(?!\.\d)(?!-\d)(?![ ](?:mm|on[ ]room|pulse|of[ ]|sat|patients|cases))")),
+    # "biopsied on 04/10": nobody writes the nought in a score
+    Rule("partial_padded", "DATE", 0.92, _re(r"\b(?:[Oo]n|[Ss]ince|[Uu]ntil|[Dd]ated)[ ](?P<v>(?:0[1-9]/[0-3]\d|1[0-2]/0[1-9]))(?![\w/%+])(?!\.\d)(?!-\d)")),
     Rule("partial_dashed", "DATE", 0.6, _re(
         rf"\b(?:on|since|dated|date|visit|admitted|discharged|seen)(?:[ \t]|:[ \t]?){{1,3}}(?P<v>{_MM}-{_DAY})"
         r"(?![\w/%+-])(?!\.\d)"),

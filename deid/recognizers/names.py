@@ -165,6 +165,10 @@ RULES = (
         rf"\b(?P<v>{_PREFIX_NAME})(?:,[ \t]|[ \t]\()(?:(?:the[ \t])?(?:[Pp]atient|[Pp]t)'?s?|[Hh]is|[Hh]er|[Tt]heir)[ \t](?:\w{{3,9}}[ \t])?{RELATIVE}\b")),
     Rule("named", "NAME", 0.85, _re(rf"\b(?:[Nn]amed|[Mm]y name is|[Nn]ame is|[Nn]icknamed|[Gg]oes by|[Kk]nown as|[Aa]ddressed as|[Pp]refers to be called|[Cc]alled|[Ii]ntroduced (?:him|her|them)self as|[Ii] am|[Tt]his is|[Dd]ear|[Hh]i|[Hh]ello|[Ss]poke with|[Ss]poke to|[Pp]er|[Tt]hank you,?|[Ss]incerely,?|[Rr]egards,?)[ \t\n]{{1,3}}(?P<v>{_PREFIX_NAME})")),
     Rule("patient_name", "NAME", 0.85, _re(rf"\b(?:[Tt]he[ \t])?(?:[Pp]atient|PATIENT|[Pp]t|[Cc]lient|[Rr]esident)(?:,[ \t]|[ \t](?:is[ \t])?|:[ \t]?)(?P<v>{_PREFIX_NAME})(?=,|[ \t](?:is|was|has|had|reports?|denies|presents?|presented|came|a[ \t]|who|states?|seen|complains)|[.\n])")),
+    # "Ruth Alvarez is a pleasant, right-handed 61-year-old", "Kestrel, a 22-month-old", "Ward was a quiet man"
+    Rule("is_somebody", "NAME", 0.9, _re(
+        rf"(?<![\w'-])(?P<v>{NAME_WORD}(?:{SP}(?:{PARTICLE}{SP})?(?:{NAME_WORD}|{INITIAL})){{0,3}})(?:,|,?{SP}(?:is|was)){SP}(?:now{SP})?(?:an?|our){SP}(?:[a-z][\w-]{{2,16}},?{SP}(?:and{SP})?){{0,3}}"
+        r"(?:(?:\d{1,3}|[a-z]{3,9}(?:-[a-z]{3,5})?)[- ](?:year|yr|month|mo|week|wk|day)s?[- ]old|gentleman|man|woman|lady|boy|girl|male|female)\b")),
     Rule("age_after", "NAME", 0.8, _re(rf"(?<![\w'-])(?P<v>{NAME_WORD}(?:{SP}(?:{NAME_WORD}|{INITIAL})){{0,3}})(?:,|{SP}(?:is|was)){SP}(?:an?{SP})?(?:age[d]?{SP})?\d{{1,3}}(?:{SP}|-)?(?:years?|yrs?|y[./]?o|months?|weeks?|days?|year-old|M\b|F\b)")),
     Rule("possessive", "NAME", 0.7, _re(rf"(?<![\w'-])(?P<v>{NAME_WORD}{SP}{NAME_WORD})'s[ \t](?:labs?|medications?|blood|symptoms?|care|history|condition|pain|mother|father|wife|husband|daughter|son|family|exam|vitals?|chart|results?)\b")),
     Rule("spelled", "NAME", 0.75, _re(r"(?<![\w-])(?P<v>(?:[A-Za-z]-){3,14}[A-Za-z])(?![\w-])")),
@@ -185,7 +189,7 @@ STOP_WORDS = frozenset(
     information phone address date gender sex age birth number id identification mrn dob ssn type status unknown none na
     not no yes unchanged present active self same see above below per admitted physician provider nurse resident attending
     signed dictated reviewed electronically service department unit team staff on at in of by and or to for from the this
-    re subject contact emergency relationship spouse mother father son daughter brother sister wife husband name names title
+    re subject client contact emergency relationship spouse mother father son daughter brother sister wife husband name names title
     facility location room bed account visit encounter admission discharge allergies medications history chief complaint
     aprn arnp fnp fnp-c fnp-bc pa-c mbbs facp facs facc bsn msn dnp dpt lcsw licsw crna lpn cna phd pharmd rph bc msw md mph colleague
     cnm chpn lmft crnp cns lpc lmhc rd rdn rrt emt emt-p paramedic ccc-slp slp aud od psyd edd dvm mba mha msc bs ba bds dmd dds dpm frcs frcp facog
@@ -210,7 +214,7 @@ def clean_name(text: str, start: int, end: int, *, titled: bool) -> tuple[int, i
         if low in _SUFFIX_OK and kept:
             kept.append(word)
             continue
-        if low in _PARTICLES:
+        if low in _PARTICLES and word.group() != "Y":  # but "Dr. Y"
             kept.append(word)
             continue
         if len(low) == 1 and word.group()[0].isupper():
@@ -227,7 +231,8 @@ def clean_name(text: str, start: int, end: int, *, titled: bool) -> tuple[int, i
             break
         kept.append(word)
     while kept and (
-        kept[-1].group().lower() in _PARTICLES or (len(kept) > 1 and _DEGREE.match(text, kept[-1].start()))
+        (kept[-1].group().lower() in _PARTICLES and kept[-1].group() != "Y")
+        or (len(kept) > 1 and _DEGREE.match(text, kept[-1].start()))
     ):
         kept.pop()
     if not kept or (all(len(w.group().rstrip(".")) < 2 for w in kept) and not titled):
@@ -354,6 +359,31 @@ def _eponym_with_initial(match: re.Match[str]) -> bool:
     return initial not in "RLIVX" and (initial not in "ABC" or (opens and word.lower() not in _CLASSED))
 
 
+_SOMEBODY = re.compile(RELATIVE)
+# Who is somebody and not called so, and what may stand before a name at the head of a sentence.
+_NOUNS = frozenset(
+    """
+    he she it they this that who which patient pt client resident child kid boy girl newborn neonate fetus man woman male
+    female gentleman lady donor recipient proband informant subject participant student driver passenger victim inmate
+    offender veteran caller referral consult today yesterday currently briefly overall also and but so mr mrs ms dr
+    """.split()
+)
+
+
+def _behind_nouns(text: str, start: int, end: int) -> int:
+    """Where a name begins behind "Today", "Baby" and a heading on the same line; its end where nothing of it is left."""
+    words = list(_TOKEN.finditer(text, start, end))
+    if len(words[-1].group().rstrip(".")) < 2:
+        return end  # "Twin B is a two-week-old"
+    shouted = words[-1].group().isupper()
+    for word in words:
+        low = word.group().lower().rstrip(".")
+        heading = len(low) > 2 and word.group().isupper() and not shouted
+        if not (heading or low in _NOUNS or low in STOP_WORDS or _SOMEBODY.fullmatch(low)):
+            return word.start()
+    return end
+
+
 def _with_signs(note: Note) -> Iterator[Span]:
     """Names beside a title, a credential, a relative."""
     text = note.text
@@ -366,7 +396,10 @@ def _with_signs(note: Note) -> Iterator[Span]:
             for a, b in (
                 _split_list(text, start, end) if rule.name in ("relative", "clinicians_title") else ((start, end),)
             ):
-                if rule.name in _WHATEVER_THE_WORD:
+                if rule.name == "is_somebody":
+                    if (name := _behind_nouns(text, a, b)) < b:
+                        yield Span(name, b, rule.identifier, rule.score, f"names.{rule.name}")
+                elif rule.name in _WHATEVER_THE_WORD:
                     yield Span(a, b, rule.identifier, rule.score, f"names.{rule.name}")
                 elif rule.name == "person_title_lower":
                     called_like = match.group().startswith(("mr", "Mr")) and (

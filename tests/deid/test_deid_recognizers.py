@@ -243,6 +243,16 @@ FOUND = [
     ("labs 7/10 stable, echo «8/10» EF 55", "DATE"),
     ("It was a pleasure to see Mr. «Nurse» today.", "NAME"),
     ("Dr. «Fieldstone» will call with the results", "CLINICIAN"),
+    ("Had seen Dr. «Y» before.", "CLINICIAN"),
+    ("«Mason Ward» is a pleasant, right-handed 80-year-old male who presents with pain.", "NAME"),
+    ("ASSESSMENT «Lawrence Walker» is a 62-year-old male with gout.", "NAME"),
+    ("«Ward» is a 7-year-old with asthma.", "NAME"),
+    ("«Kestrel», a 22-month-old former preterm, is growing.", "NAME"),
+    ("Baby «Hope» is a three-week-old girl.", "NAME"),
+    ("«Virginia Phillips» was a delightful woman.", "NAME"),
+    ("Was well until «7/93», then weak.", "DATE"),
+    ("The last dental exam was in «11/07» elsewhere.", "DATE"),
+    ("It was biopsied on «04/10» in clinic.", "DATE"),
 ]
 
 LEFT = [
@@ -300,6 +310,9 @@ LEFT = [
     "Christmas tree pattern; Christmas disease; Mayo stand; CVS: regular; T4N1M0.",
     "OR 2.3 (1.1-4.0); ICU 3 days; obs 6 hours; cell 12; POD 3.",
     "Platelets 250000, colony count 100000 cfu; NPO\nDNR",
+    "Patient is a 61-year-old woman. Mother is a 40-year-old nurse. Twin B is a two-week-old boy. He was a smoker.",
+    "This is a 4-year-old boy; Today, a 5-year-old girl; Client is a 68-year-old man.",
+    "Strength 4/5 in 4/5 muscles; found in 7/93 patients.",
 ]
 
 
@@ -358,6 +371,12 @@ def test_name_found_once_is_found_everywhere_in_the_note(patterns: Detector) -> 
     masked = "".join("#" if any(s.start <= i < s.end for s in spans) else c for i, c in enumerate(text))
     assert "aria" not in masked
     assert "onzalez" not in masked.lower()
+
+
+def test_a_word_that_is_somebodys_name_is_that_somebody_where_people_act(patterns: Detector) -> None:
+    text = "Hope Bell is a 19-year-old student. Hope was tearful. Bell may work. She has hope. The bell rang."
+    spans = patterns.detect([text])[0]
+    assert [text[s.start : s.end] for s in spans] == ["Hope Bell", "Hope", "Bell"]
 
 
 def test_linking_leaves_common_words_and_longer_words_alone(patterns: Detector) -> None:
