@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clinicorpus_errors import UserError
-from deid.evidence import DOSE_NEXT, EPONYM_NEXT, NUMBER_NEXT, Entity, doubts, may_err
+from deid.evidence import DOSE_NEXT, EPONYM_NEXT, NUMBER_NEXT, Entity, doubts, is_given_name, may_err
 from deid.judge import Judge
 from deid.lexicon import DRUG, GIVEN, SURNAME, flags, is_safe
 from deid.note import LETTER, UPPER, has_few_capitals
@@ -394,7 +394,7 @@ class NerRecognizer(ClinicalRecognizer):
             rows = [rows for *_, rows in doubted]
             good = iter((self.judge.probabilities(np.concatenate(rows)) >= self.least).tolist() if rows else [])
             for i, (alone, weak, _) in enumerate(doubted):
-                believed = {e: next(good) for e in alone}
+                believed = {e: next(good) or is_given_name(texts[i], e) for e in alone}
                 fallen = {(span.start, span.end) for span in weak if not next(good)}
                 # A sure find that a pattern made as well is kept for its score, by which a name is carried to other notes.
                 entities[i] = [e for e in entities[i] if believed.get(e, e.probability >= 0.5 and not fallen)]

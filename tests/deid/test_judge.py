@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from clinicorpus_errors import UserError
 from deid import calibrate, judge
 from deid.detect import load_detector
-from deid.evidence import FEATURES, Entity, doubts, features
+from deid.evidence import FEATURES, Entity, doubts, features, is_given_name
 from deid.judge import Judge, load_judge, save_judge
 from deid.recognizers.ner import MODELS, NerRecognizer
 from deid.spans import Span
@@ -214,3 +214,14 @@ def test_a_find_that_a_pattern_covers_is_not_judged_again() -> None:
     assert [span.recognizer for span in weak] == ["names.title"]
     assert len(rows) == 2
     assert rows[1, FEATURES.index("score")] == pytest.approx(0.9)
+
+
+def test_a_given_name_of_which_the_model_is_sure_needs_no_judge() -> None:
+    def sure(text: str, probability: float = 0.99) -> bool:
+        return is_given_name(text, Entity("NAME", 0, len(text), probability, probability))
+
+    assert sure("Karen")
+    assert not sure("Karen", 0.97)
+    # a surname too, a drug, an eponym, a word, a city, in capitals, two words
+    for text in ("Kyle", "Ativan", "Parkinson", "Hope", "Austin", "KAREN", "Karen Oduya", ""):
+        assert not sure(text), text
