@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 # A word too much masked in a note that is full of identifiers costs little, one in a text without any the trust of its
 # reader: 0.05 against 1. With 0.4 a tenth of the words that the patterns leave over were lost in dense notes.
 BESIDE = 0.05
+WHOLE = 400  # letters from which a text is a note
 SETTINGS: dict[str, Any] = {
     "n_estimators": 300, "learning_rate": 0.06, "max_leaf_nodes": 12, "max_depth": 6, "min_samples_leaf": 25,
     "subsample": 0.6, "max_features": 0.3,
@@ -65,6 +66,16 @@ def examples(
     )
 
 
+def in_other_case(text: str) -> list[str]:
+    """A whole note in small letters and in capitals, where every letter keeps its place.
+
+    Those who typed the notes wrote few so, and of unread visit notes in small letters 5% of the names were missed, in capitals
+    4%, as written 1%. Snippets have such among them.
+    """
+    copies = (text.lower(), text.upper()) if len(text) >= WHOLE else ()
+    return [copy for copy in copies if len(copy) == len(text) and copy != text]
+
+
 def need_library() -> None:
     """Raise UserError where scikit-learn is missing: before half an hour of training, not after."""
     if find_spec("sklearn") is None:
@@ -90,6 +101,9 @@ def calibrate(folder: Path, golds: Sequence[Path], *, seed: int = 1) -> dict[str
             b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files if file.is_file())
         )
         sources.append(f"{path.name}, sha256 {digest.hexdigest()[:16]}")
+    cased = [(copy, spans) for text, spans in zip(texts, marks, strict=True) for copy in in_other_case(text)]
+    texts += [copy for copy, _ in cased]
+    marks += [spans for _, spans in cased]
     rows, truth, weights = examples(ner.load_model(str(folder)), texts, marks)
     judge = grow(rows, truth, weights, seed=seed)
     save_judge(judge, folder)

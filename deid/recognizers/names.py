@@ -93,6 +93,11 @@ def _re(pattern: str, flags: int = 0) -> re.Pattern[str]:
     return re.compile(pattern, flags)
 
 
+_IS_SOMEBODY = (
+    rf"(?:,|,?{SP}(?:is|was)){SP}(?:now{SP})?(?:an?|our){SP}(?:[a-z][\w-]{{2,16}},?{SP}(?:and{SP})?){{0,3}}"
+    r"(?:(?:\d{1,3}|[a-z]{3,9}(?:-[a-z]{3,5})?)[- ](?:year|yr|month|mo|week|wk|day)s?[- ]old|gentleman|man|woman|lady|boy|girl|male|female)\b"
+)
+
 RULES = (
     Rule("clinician_title", "CLINICIAN", 0.9, _re(rf"\b(?:(?:[Dd]rs?|DRS?|[Pp]rof|PROF)\.(?:[ \t]|\n){{0,3}}|(?:[Dd]rs?|DRS?|[Dd]octors?|[Pp]rofessor)(?:[ \t]|\n){{1,3}})(?P<v>{_PREFIX_NAME})")),
     Rule("clinicians_title", "CLINICIAN", 0.9, _re(rf"\b(?:[Dd]rs\.?|DRS\.?|[Dd]octors)[ \t]{{1,3}}(?P<v>{_PREFIX_NAME}(?:(?:,{SP}and|,|{SP}and|{SP}&){SP}{_PREFIX_NAME}){{1,3}})")),
@@ -167,8 +172,10 @@ RULES = (
     Rule("patient_name", "NAME", 0.85, _re(rf"\b(?:[Tt]he[ \t])?(?:[Pp]atient|PATIENT|[Pp]t|[Cc]lient|[Rr]esident)(?:,[ \t]|[ \t](?:is[ \t])?|:[ \t]?)(?P<v>{_PREFIX_NAME})(?=,|[ \t](?:is|was|has|had|reports?|denies|presents?|presented|came|a[ \t]|who|states?|seen|complains)|[.\n])")),
     # "Ruth Alvarez is a pleasant, right-handed 61-year-old", "Kestrel, a 22-month-old", "Ward was a quiet man"
     Rule("is_somebody", "NAME", 0.9, _re(
-        rf"(?<![\w'-])(?P<v>{NAME_WORD}(?:{SP}(?:{PARTICLE}{SP})?(?:{NAME_WORD}|{INITIAL})){{0,3}})(?:,|,?{SP}(?:is|was)){SP}(?:now{SP})?(?:an?|our){SP}(?:[a-z][\w-]{{2,16}},?{SP}(?:and{SP})?){{0,3}}"
-        r"(?:(?:\d{1,3}|[a-z]{3,9}(?:-[a-z]{3,5})?)[- ](?:year|yr|month|mo|week|wk|day)s?[- ]old|gentleman|man|woman|lady|boy|girl|male|female)\b")),
+        rf"(?<![\w'-])(?P<v>{NAME_WORD}(?:{SP}(?:{PARTICLE}{SP})?(?:{NAME_WORD}|{INITIAL})){{0,3}}){_IS_SOMEBODY}")),
+    # "RUTH ALVAREZ IS A 61-YEAR-OLD", "ruth alvarez, a 61 year old"
+    Rule("is_somebody_cased", "NAME", 0.9, _re(
+        rf"(?<![\w'-])(?P<v>(?:{UPPER}{{2,20}}(?:{SP}{UPPER}{{2,20}}){{0,3}}|[a-z]{{2,20}}(?:{SP}[a-z]{{2,20}}){{0,2}}))(?i:{_IS_SOMEBODY})")),
     Rule("age_after", "NAME", 0.8, _re(rf"(?<![\w'-])(?P<v>{NAME_WORD}(?:{SP}(?:{NAME_WORD}|{INITIAL})){{0,3}})(?:,|{SP}(?:is|was)){SP}(?:an?{SP})?(?:age[d]?{SP})?\d{{1,3}}(?:{SP}|-)?(?:years?|yrs?|y[./]?o|months?|weeks?|days?|year-old|M\b|F\b)")),
     Rule("possessive", "NAME", 0.7, _re(rf"(?<![\w'-])(?P<v>{NAME_WORD}{SP}{NAME_WORD})'s[ \t](?:labs?|medications?|blood|symptoms?|care|history|condition|pain|mother|father|wife|husband|daughter|son|family|exam|vitals?|chart|results?)\b")),
     Rule("spelled", "NAME", 0.75, _re(r"(?<![\w-])(?P<v>(?:[A-Za-z]-){3,14}[A-Za-z])(?![\w-])")),
@@ -384,6 +391,22 @@ def _behind_nouns(text: str, start: int, end: int) -> int:
     return end
 
 
+def _behind_words(text: str, start: int, end: int) -> int:
+    """The same where capitals tell nothing: the name is the words at the end that are names more often than not."""
+    begin = end
+    for word in reversed(list(_TOKEN.finditer(text, start, end))):
+        low = word.group().lower()
+        if (
+            low in _NOUNS
+            or low in STOP_WORDS
+            or not flags(low) & ANY_NAME
+            or name_share(low) < (0.3 if begin < end else 0.5)
+        ):
+            break
+        begin = word.start()
+    return begin
+
+
 def _with_signs(note: Note) -> Iterator[Span]:
     """Names beside a title, a credential, a relative."""
     text = note.text
@@ -396,8 +419,9 @@ def _with_signs(note: Note) -> Iterator[Span]:
             for a, b in (
                 _split_list(text, start, end) if rule.name in ("relative", "clinicians_title") else ((start, end),)
             ):
-                if rule.name == "is_somebody":
-                    if (name := _behind_nouns(text, a, b)) < b:
+                if rule.name in ("is_somebody", "is_somebody_cased"):
+                    behind = _behind_nouns if rule.name == "is_somebody" else _behind_words
+                    if (name := behind(text, a, b)) < b:
                         yield Span(name, b, rule.identifier, rule.score, f"names.{rule.name}")
                 elif rule.name in _WHATEVER_THE_WORD:
                     yield Span(a, b, rule.identifier, rule.score, f"names.{rule.name}")

@@ -250,6 +250,8 @@ FOUND = [
     ("«Kestrel», a 22-month-old former preterm, is growing.", "NAME"),
     ("Baby «Hope» is a three-week-old girl.", "NAME"),
     ("«Virginia Phillips» was a delightful woman.", "NAME"),
+    ("today «mason brooks» is a pleasant 80-year-old male.", "NAME"),
+    ("ASSESSMENT\n«LAWRENCE BROOKS» IS A 62-YEAR-OLD MALE WITH GOUT.", "NAME"),
     ("Was well until «7/93», then weak.", "DATE"),
     ("The last dental exam was in «11/07» elsewhere.", "DATE"),
     ("It was biopsied on «04/10» in clinic.", "DATE"),
@@ -312,6 +314,7 @@ LEFT = [
     "Platelets 250000, colony count 100000 cfu; NPO\nDNR",
     "Patient is a 61-year-old woman. Mother is a 40-year-old nurse. Twin B is a two-week-old boy. He was a smoker.",
     "This is a 4-year-old boy; Today, a 5-year-old girl; Client is a 68-year-old man.",
+    "the wound is a 3-week-old one; PATIENT IS A 61-YEAR-OLD WOMAN; the growth, a 2-year-old lesion",
     "Strength 4/5 in 4/5 muscles; found in 7/93 patients.",
 ]
 

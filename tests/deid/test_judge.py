@@ -225,3 +225,11 @@ def test_a_given_name_of_which_the_model_is_sure_needs_no_judge() -> None:
     # a surname too, a drug, an eponym, a word, a city, in capitals, two words
     for text in ("Kyle", "Ativan", "Parkinson", "Hope", "Austin", "KAREN", "Karen Oduya", ""):
         assert not sure(text), text
+
+
+def test_whole_notes_are_learnt_in_other_case_too_where_every_letter_keeps_its_place() -> None:
+    note = "Karen came. " * 40
+    assert calibrate.in_other_case(note) == [note.lower(), note.upper()]
+    assert calibrate.in_other_case("Karen came.") == []
+    assert calibrate.in_other_case(note + "ß") == [note.lower() + "ß"]
+    assert calibrate.in_other_case(note.lower()) == [note.upper()]
