@@ -7,7 +7,7 @@ say of "11/5" is in `recognizers/dates.py`, and what other identifiers say of a 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from deid.note import LETTER
 from deid.recognizers.codes import SHORTHAND
@@ -18,6 +18,7 @@ _WORD = re.compile(rf"{LETTER}+")
 _NO_NAME = CREDENTIALS | TITLES | frozenset("jr sr ii iii iv".split())
 # Initials in capitals; before a slash, after one, in brackets, at the end of a line or before a time they sign.
 _INITIALS = re.compile(r"(?<![\w.'’&-])(?P<v>[A-Z]{2,4}|(?:[A-Z]\.[ ]?){1,3}[A-Z]\.?)(?![\w'’&-])")
+_PATIENT_BEFORE = re.compile(r"\b(?:pt|patient|client|resident|mr|mrs|ms)\.?[ ]$", re.IGNORECASE)
 _SIGN_BEFORE = re.compile(r"(?:[(/~+]|--|\bby[ ]|\bw/[ ]?|\n[ \t]*|[.;,][ ]|[ \t]{2,}|\|[ ]?|:[ ]?)$")
 _SIGN_AFTER = re.compile(r"[ \t]*(?:\n|\Z|[)/+|]|[,;]?[ ]\d{1,2}[:/]?\d\d\b)")
 _CREDENTIAL_NEXT = r"[ ,]{1,3}(?:pa-c|rn|md|np|do|lpn|crna|rrt|cna|ot|pt|pharmd)\b"
@@ -51,8 +52,8 @@ def _name_words(said: str) -> list[str]:
     return [low for low in map(str.lower, _WORD.findall(said)) if low not in _NO_NAME]
 
 
-def _forms(text: str, spans: Sequence[Span]) -> tuple[set[str], set[str]]:
-    """Initials of the people named, as "gl"; and what their user names may be, as "glyle", "georgialyle", "lyleg"."""
+def forms(text: str, spans: Sequence[Span]) -> tuple[set[str], set[str]]:
+    """Initials of the people named in folded `text`, as "gl"; and what their user names may be, as "glyle", "georgialyle", "lyleg"."""
     initials: set[str] = set()
     users: set[str] = set()
     for span in spans:
@@ -92,21 +93,10 @@ def _beside_people(text: str, spans: Sequence[Span]) -> Iterator[Span]:
 def in_company(text: str, spans: Sequence[Span]) -> Iterator[Span]:
     """More spans of folded `text`, given its merged ones; they may overlap, so merge again."""
     yield from _beside_people(text, spans)
-    initials, users = _forms(text, spans)
+    initials, users = forms(text, spans)
     if not initials:
         return
-    for match in _INITIALS.finditer(text):
-        said = match["v"]
-        low = re.sub(r"[^A-Za-z]", "", said).lower()
-        if low not in initials or low in _ROLES:
-            continue
-        start, end = match.span("v")
-        signs = bool(_SIGN_BEFORE.search(text, max(0, start - 6), start)) + bool(_SIGN_AFTER.match(text, end))
-        if signs == 2 or ((signs or "." in said) and low not in SHORTHAND):
-            yield Span(start, end, "OTHER_ID", 0.55, "company.initials")
-    for match in _SMALL_INITIALS.finditer(text):
-        if any(part in initials and part not in _ROLES for part in match.group("a", "b")):
-            yield Span(*match.span("v"), "OTHER_ID", 0.55, "company.initials")
+    yield from initialled(text, initials)
     # Signs dropped, a user name stands in the text as it is made of the name: most texts need no closer look.
     squeezed = text.translate(_SIGNS)
     if not any(user in squeezed for user in users):
@@ -114,3 +104,20 @@ def in_company(text: str, spans: Sequence[Span]) -> Iterator[Span]:
     for match in _USER.finditer(text):
         if match["v"].rstrip("0123456789").replace(".", "").replace("_", "") in users:
             yield Span(*match.span("v"), "USERNAME", 0.6, "company.username")
+
+
+def initialled(text: str, initials: Collection[str]) -> Iterator[Span]:
+    """Where somebody with these initials signs, or is meant: "/GL", "MT/gl:rk", "pt GL"."""
+    for match in _INITIALS.finditer(text):
+        said = match["v"]
+        low = re.sub(r"[^A-Za-z]", "", said).lower()
+        if low not in initials or low in _ROLES:
+            continue
+        start, end = match.span("v")
+        signs = bool(_SIGN_BEFORE.search(text, max(0, start - 6), start)) + bool(_SIGN_AFTER.match(text, end))
+        signs = 2 if _PATIENT_BEFORE.search(text, max(0, start - 10), start) else signs
+        if signs == 2 or ((signs or "." in said) and low not in SHORTHAND):
+            yield Span(start, end, "OTHER_ID", 0.55, "company.initials")
+    for match in _SMALL_INITIALS.finditer(text):
+        if any(part in initials and part not in _ROLES for part in match.group("a", "b")):
+            yield Span(*match.span("v"), "OTHER_ID", 0.55, "company.initials")

@@ -6,7 +6,8 @@ one "NAME:1" in all notes of the patient.
 
 **Found once.** Words of names with a score from 0.65 on, in the forms that `deid.words.alone` allows: a word that stands in
 no dictionary in any case, "White" only with a capital within a sentence, "May" and "Pain" never by themselves, and none
-before "disease". Words that differ by one letter from a name of six letters or more, if no list holds them. Facilities,
+before "disease". A word by which people are called twice in the patient's notes and which stands nowhere in small letters as
+anything else is somebody at the head of a sentence too ("Kit has set up the calls"). Initials of whoever is named in any of them. Words that differ by one letter from a name of six letters or more, if no list holds them. Facilities,
 employers and cities of two words or of one unknown word; numbers of six signs and more, as they were written.
 
 **Who is who.** Full names make the persons; initials, single names, nicknames and slips are given to the person they fit,
@@ -16,6 +17,7 @@ not depend on shards or workers. Time is linear in the text: every word is looke
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +25,7 @@ from functools import cache, lru_cache
 from typing import NamedTuple
 
 from deid import lexicon
+from deid.company import forms, initialled
 from deid.spans import Span, merge
 from deid.vocabulary import STATES
 from deid.words import NEVER_ALONE, TITLES, Words, alone, distance, trait, unknown
@@ -41,6 +44,12 @@ _LONGEST = 8  # words of a phrase
 _SKIP = TITLES | frozenset(
     "jr sr ii iii iv md do rn np pa phd dds dpm de la las los del della di da dos du le van der den von bin ibn al el y and".split()
 )  # fmt: skip
+
+
+# Letters that stand for no word and no side.
+_SMALL = frozenset("defghjkmnouvyz")
+_PAIR_BEFORE = re.compile(r"(?<![\w-])([A-Z])-([A-Z])\.?[ ]\Z")
+_NUMBER_NEXT = re.compile(r"\.?[ ]{0,4}[\d=:/<>+-]")
 
 
 class _Near:
@@ -85,6 +94,7 @@ class _Found(NamedTuple):
     phrases: dict[tuple[str, ...], str]
     lengths: dict[str, tuple[int, ...]]
     said: frozenset[str]  # words that a title, a relative or a label said to be a name
+    called: frozenset[str]  # words that in these notes are somebody more than once and never anything else
 
 
 def link(
@@ -104,10 +114,14 @@ def link(
         if not any(out[i] for i in members):
             continue
         words = {i: Words(texts[i]) for i in members}
-        found = _collect((words[i], out[i]) for i in members)
+        found = _collect([(words[i], out[i]) for i in members])
         for i in members:
             if more := list(_everywhere(words[i], out[i], found)):
                 out[i] = merge(texts[i], [*out[i], *more])
+        if len(members) > 1 and (initials := set().union(*(forms(texts[i], out[i])[0] for i in members))):
+            for i in members:
+                if more := list(initialled(texts[i], initials)):
+                    out[i] = merge(texts[i], [*out[i], *more])
         labelled = _entities([(words[i], out[i]) for i in members])
         for i, row in zip(members, labelled, strict=True):
             out[i] = row
@@ -125,6 +139,8 @@ def _inside(words: Words, span: Span) -> range:
 def _carried(low: str, score: float) -> bool:
     """Whether a word of a name is looked for elsewhere."""
     facts = trait(low)
+    if low == "will":
+        return True  # `alone` tells him from the verb
     if len(low) < 2 or low in NEVER_ALONE or low in _SKIP or not low[0].isalpha() or facts.month:
         return False
     if len(low) < 4 and score < 0.8 and not facts.share >= 0.9:
@@ -136,8 +152,42 @@ def _carried(low: str, score: float) -> bool:
     return (plain or (score >= _SAID and not facts.clinical)) and (not facts.eponym or score >= _SAID)
 
 
-def _collect(notes: Iterable[tuple[Words, Sequence[Span]]]) -> _Found:
+def _could_be_called(low: str) -> bool:
+    facts = trait(low)
+    barred = low in NEVER_ALONE or low in _SKIP or facts.month or facts.clinical
+    return len(low) > 2 and low.isalpha() and not barred and not lexicon.flags(low) & (lexicon.NATION | lexicon.STATE)
+
+
+def _only_called(notes: Sequence[tuple[Words, Sequence[Span]]], often: dict[str, Counter[str]]) -> dict[str, str]:
+    """Words by which people are called at least twice, and which stand nowhere in small letters as anything else."""
+    called = {
+        low: max(sorted(by), key=by.__getitem__)
+        for low, by in often.items()
+        if by.total() > 1 and _could_be_called(low)
+    }
+    for words, spans in notes if called else ():
+        starts = [span.start for span in spans]
+        for i, low in enumerate(words.low):
+            if low in called and words.raw[i].islower():
+                at = bisect_right(starts, words.starts[i]) - 1
+                if at < 0 or spans[at].end <= words.starts[i]:
+                    del called[low]
+    return called
+
+
+def _nicknames(names: dict[str, str]) -> dict[str, str]:
+    """Other forms of the given names found, if they are no words: Kev of Kevin."""
+    short: dict[str, str] = {}
+    for low, identifier in names.items():
+        for form in map(lexicon.fold, lexicon.nicknames(low)):
+            if trait(form).free and _carried(form, _SAID):
+                short.setdefault(form, identifier)
+    return short
+
+
+def _collect(notes: Sequence[tuple[Words, Sequence[Span]]]) -> _Found:
     names: dict[str, str] = {}
+    often: dict[str, Counter[str]] = {}
     phrases: dict[tuple[str, ...], str] = {}
     initials: set[str] = set()
     said: set[str] = set()
@@ -149,6 +199,7 @@ def _collect(notes: Iterable[tuple[Words, Sequence[Span]]]) -> _Found:
                 for i in _inside(words, span):
                     low = words.low[i]
                     initials.add(low[0])
+                    often.setdefault(low, Counter())[span.identifier] += 1
                     # A patient's own name wins over a clinician's of the same spelling.
                     if _carried(low, span.score) and names.get(low) != "NAME":
                         names[low] = span.identifier
@@ -168,7 +219,9 @@ def _collect(notes: Iterable[tuple[Words, Sequence[Span]]]) -> _Found:
     for form in phrases:
         lengths.setdefault(form[0], set()).add(len(form))
     longest_first = {first: tuple(sorted(sizes, reverse=True)) for first, sizes in lengths.items()}
-    return _Found(names, frozenset(initials), near, phrases, longest_first, frozenset(said))
+    called = _only_called(notes, often)
+    names = {**_nicknames(names), **called, **names}
+    return _Found(names, frozenset(initials), near, phrases, longest_first, frozenset(said), frozenset(called))
 
 
 def _phrase_carried(form: tuple[str, ...], identifier: str) -> bool:
@@ -200,7 +253,8 @@ def _everywhere(words: Words, spans: Sequence[Span], found: _Found) -> Iterator[
             yield from (span for span in _phrase_at(words, i, found) if not held(*span[:2], span.score))
         if low in names:
             start, end = _with_initials(words, i, found.initials)
-            if not held(start, end, _SCORE) and alone(words, i, sure=low in found.said and not trait(low).clinical):
+            sure = low in found.said and not trait(low).clinical
+            if not held(start, end, _SCORE) and alone(words, i, sure=sure, called=low in found.called):
                 yield Span(start, end, names[low], _SCORE, "linking.name")
         elif low in slips and (words.raw[i][0].isupper() or words.few_capitals):
             start, end = words.starts[i], words.end(i)
@@ -225,11 +279,17 @@ def _with_initials(words: Words, i: int, initials: frozenset[str]) -> tuple[int,
     while first and i - first < 3 and words.gap(first - 1) in (". ", ".") and _letter(words, first - 1, initials):
         first -= 1
         start = words.starts[first]
+    pair = _PAIR_BEFORE.search(words.text, max(0, start - 5), start) if first == i else None
+    if pair and initials.issuperset(map(str.lower, pair.groups())):
+        start = pair.start()  # "M-C Fontenot"
     after = end == words.ends[i] and i + 1 < len(words) and words.gap(i) in (", ", " ")
     if after and _letter(words, i + 1, initials):
         tail = words.text[words.ends[i + 1] : words.ends[i + 1] + 2]
         if tail[:1] == "." and not tail[1:].isalpha():  # "Gonzalez, D.O." is no Gonzalez, D.
             end = words.ends[i + 1] + 1
+    elif after and words.raw[i].islower() and words.raw[i + 1] in _SMALL & initials:
+        unit = _NUMBER_NEXT.match(words.text, words.ends[i + 1])
+        end = end if unit else words.ends[i + 1]  # "dmytro k visit 5", but not "dmytro k 4.2"
     return start, end
 
 

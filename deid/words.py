@@ -36,6 +36,7 @@ _LABEL = re.compile(
 )
 CREDENTIALS = frozenset("md do rn np pa phd lpn aprn lcsw pharmd dpm dds mbbs dpt crna cnm fnp msw".split())
 _HEADS = frozenset(EPONYM_HEADS)
+_DO_AS_WELL = frozenset("signs rings scores tests grades points views sounds lines drains".split())
 # What is said of people only: "Rose denies" at the start of a sentence is a woman.
 _PERSON_VERBS = frozenset(
     """
@@ -43,7 +44,9 @@ _PERSON_VERBS = frozenset(
     lives lived works worked arrived returned returns called calls takes tolerated ambulates ambulated verbalized
     verbalizes appears asks asked wants wishes agrees agreed refuses refused understands describes described admits
     underwent feels felt notes noted tells told thinks prefers declines declined remembers worries enjoys smokes drinks sleeps
-    drives was is has had will would may can could should did does came comes and who
+    drives transfers transferred walks walked ate eats slept cries cried knows knew sings signs scores tires sets
+    himself herself
+    was is has had will would may can could should did does came comes and who
     """.split()
 )
 # Of these, only what is never said of things decides after a word that is itself ordinary.
@@ -55,6 +58,11 @@ NEVER_ALONE = frozenset(
     baby boy girl infant newborn male female twin unknown test patient doe name junior senior he an so do my no in or to is
     it at as be by go if me of on up us we
     """.split()
+)
+# What never follows the verb: "Will is in town", "Will fitted the levers", "will awake at 2300".
+_WILL = re.compile(
+    r"(?:is|was|has|had|wants|says|said|states|denies|reports|went|came|left|awake|asleep|alert|calm|stable|himself"
+    r"|(?!(?:need|feed|bleed|proceed|exceed|succeed|speed|shed|seed|embed|breed|heed|wed|bed)$)[a-z]+ed)$"
 )
 _FEW = 50  # a text with fewer than one capital in so many letters is typed in lower case
 
@@ -191,14 +199,17 @@ def eponym(words: Words, i: int) -> bool:
     gap = words.text[words.end(i) : words.starts[i + 1]]
     if gap == "-" and trait(words.low[i + 1]).eponym:
         return True
+    if words.low[i + 1] in _DO_AS_WELL and gap[:1] != "'" and not trait(words.low[i]).eponym:
+        return False  # "Rose scores 8"
     return gap in (" ", "  ", "-", "'s ", "'S ") and words.low[i + 1] in _HEADS
 
 
-def alone(words: Words, i: int, *, sure: bool) -> bool:
+def alone(words: Words, i: int, *, sure: bool, called: bool = False) -> bool:
     """Whether word i, which somebody is called, means that somebody though nothing else of the name stands beside it.
 
     `sure`: the name comes from the patient table. Otherwise it was found by the detector, and a spelling that is a name
-    less often than a word is left alone.
+    less often than a word is left alone. `called`: nothing but somebody is meant by it in all of the patient's notes, so
+    that its capital says so at the head of a sentence too: "Kit has set up the calls".
     """
     low, raw = words.low[i], words.raw[i]
     # The table of the patient may hold a misspelling; what stands in the text decides.
@@ -218,11 +229,13 @@ def alone(words: Words, i: int, *, sure: bool) -> bool:
     if low in NEVER_ALONE or masked or eponym(words, i):
         return False
     capital, after = words.capital(i), words.next_word(i)
+    if low == "will" and _WILL.match(after):
+        return True
     if len(low) <= 3 and not (
         capital and (not raw.isupper() or (len(low) == 3 and known.share >= 0.95 and not known.clinical))
     ):
         return False
-    if known.free:
+    if known.free or (called and capital and not _in_title_case(words, i)):
         return True
     if known.month:
         return capital and after in _PERSON_VERBS - _WEAK_VERBS

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clinicorpus_errors import UserError
+from deid import phrases
 from deid.evidence import DOSE_NEXT, EPONYM_NEXT, NUMBER_NEXT, Entity, doubts, is_given_name, may_err
 from deid.judge import Judge
 from deid.lexicon import DRUG, GIVEN, SURNAME, flags, is_safe
@@ -277,8 +278,12 @@ def _own(identifier: str) -> Callable[[str, int, int], Iterator[Span]]:
             return
         if identifier == "UNIT" and word.isdigit() and _SCORE_BEFORE.search(text[max(0, start - 20) : start]):
             return
-        if identifier in ("NAME", "CLINICIAN", "CITY") and " " not in text[start:end] and EPONYM_NEXT.match(text, end):
-            return
+        if (
+            identifier in ("NAME", "CLINICIAN", "CITY")
+            and (word.lower() in EPONYMS or word.lower() in phrases.words("eponym_surnames"))
+            and EPONYM_NEXT.match(text, end)
+        ):
+            return  # but "Allegra signs for herself"
         if identifier == "OTHER_ID" and text[max(0, start - 2) : start + 2].startswith(_VARIANT_MARKS):
             return
         if identifier in ("OTHER_ID", "DATE") and REFERENCE.search(

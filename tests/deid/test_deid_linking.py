@@ -52,10 +52,47 @@ def linked(header: tuple[str, ...], text: str, patients: list[str | None] | None
         (("ACCOUNT 4711",), "room 4711", []),
         (("DATE March 4, 2019",), "March 4, 2019", []),
         (("NAME Carolina Ruiz",), "in North Carolina", []),
+        (("NAME dmytro kovalenko",), "dmytro k pod 3, dmytro k 4.2", ["dmytro k", "dmytro"]),
+        (("NAME Marie-Claire Fontenot",), "M-C Fontenot, type A-B Fontenot", ["M-C Fontenot", "Fontenot"]),
+        (("NAME Rose Early",), "when Rose scores 8, and a Rose sign", ["Rose"]),
+        (("NAME Will Graves",), "Will fitted levers. will awake at 2. WILL IS HERE. Will he need it? Will bleed.", ["Will", "will", "WILL"]),
+        (("NAME Kevin Orr",), "Kev sets the alarm", ["Kev"]),
+        (("NAME Robert Orr",), "Bob the head, billed for it", []),
     ],
 )  # fmt: skip
 def test_what_is_found_once_is_found_again(header: tuple[str, ...], text: str, wanted: list[str]) -> None:
     assert linked(header, text) == wanted
+
+
+@pytest.mark.parametrize(
+    ("before", "masked"),
+    [
+        (["Grandson Kit will sleep in.", "He calls Kit at noon."], True),
+        (["Grandson Kit will sleep in.", "He has called."], False),  # once only
+        (["Grandson Kit will sleep in.", "He calls Kit at noon.", "A suture kit was used."], False),
+    ],
+)
+def test_a_word_that_is_only_ever_somebody_is_at_the_head_of_a_sentence_too(before: list[str], masked: bool) -> None:
+    texts = [*before, "Fed. Kit has set up the calls. A dressing Kit Tray."]
+    spans = [spans_of(t, ("Kit", "NAME", 0.7)) if "Kit" in t else [] for t in before]
+    out = link(texts, [*spans, []], ["p"] * len(texts))[-1]
+    assert [(s.start, s.end) for s in out] == ([(5, 8)] if masked else [])
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("salon so pt LN can rest", ["LN"]),
+        ("gone home /LN", ["LN"]),
+        ("one LN was enlarged", []),
+        ("pt MS can rest", []),
+    ],
+)
+def test_initials_of_those_named_in_other_notes_are_found(text: str, wanted: list[str]) -> None:
+    texts = ["Linh Nguyen", text]
+    spans = [spans_of(texts[0], ("Linh Nguyen", "NAME")), []]
+    assert [text[s.start : s.end] for s in link(texts, spans, ["p", "p"])[1]] == wanted
+    assert link(texts, spans, ["p", "q"])[1] == []
 
 
 def test_a_weak_span_is_not_carried_further() -> None:

@@ -213,6 +213,8 @@ def test_only_what_could_hold_an_identifier_is_read(text: str, read: bool) -> No
         ("sent to «prairie rose»", "FACILITY", ["prairie rose"]),
         ("Seen by Dr. X. «However he» left", "NAME", []),
         ("Vicodin «p.r.n. pain»", "CODE", []),
+        ("Known «Parkinson» signs", "NAME", []),
+        ("Now «Allegra» signs for herself", "NAME", ["Allegra"]),
     ],
 )
 def test_ends_that_name_nothing_and_what_is_no_name_at_all_are_left(marked: str, label: str, left: list[str]) -> None:
