@@ -55,7 +55,7 @@ _WEAK_VERBS = frozenset(
 )
 NEVER_ALONE = frozenset(
     """
-    baby boy girl infant newborn male female twin unknown test patient doe name junior senior he an so do my no in or to is
+    baby boy girl infant newborn male female twin nurse unknown test patient doe name junior senior he an so do my no in or to is
     it at as be by go if me of on up us we
     """.split()
 )

@@ -19,6 +19,7 @@ _PARTICLES = frozenset(
     "de la las los del della di da dos du le van der den von bin ibn al el y ter ten st san mac mc o d".split()
 )
 _NO_NAME = TITLES | frozenset("jr sr ii iii iv the aka nee fka".split())
+_SURNAMES_TOO = frozenset(("nurse", "sir"))
 _CREDENTIALS = frozenset("md do rn np pa phd dds esq dpm".split())
 _GENERATION = frozenset("jr sr ii iii iv".split())
 _JOIN = frozenset(" \t,.-'\"()")
@@ -41,13 +42,17 @@ def _fold(value: str) -> str:
 
 
 def _name_words(value: str) -> list[str]:
-    """Words of a name, folded, without titles, suffixes and credentials; "Do" and "Pa" are names, "DO" behind one is not."""
+    """Words of a name, folded, without titles, suffixes and credentials; "Do" and "Pa" are names, "DO" behind one is not,
+    nor is "Nurse Hale" called Nurse as "Hale Nurse" is.
+    """
     value = _fold(value)
     words = []
-    for raw in TOKEN.findall(value):
+    found = TOKEN.findall(value)
+    for i, raw in enumerate(found):
         low = lexicon.fold(raw)
         credential = low in _CREDENTIALS and raw.isupper() and not value.isupper()
-        if low not in _NO_NAME and not credential and not low.isdigit():
+        title = low in _NO_NAME and not (low in _SURNAMES_TOO and (words or i + 1 == len(found)))
+        if not title and not credential and not low.isdigit():
             words.append(low)
     return words
 
@@ -297,7 +302,11 @@ class Names:
                 return not shouted or comma or words.person_signs(run.first, run.last)
             # "hand, will s", "will s hand": in the order or with the initial of a name, though each word is an ordinary one
             ordered = comma or run.last - run.first + 1 > len(run.members)
-            return strong or (words.few_capitals and (ordered or not any(t.share < 0.1 and not t.free for t in traits)))
+            # "re fang he, fax", but "hope he is better": a name that is half a little word ends where something else does.
+            ends = not words.next_word(run.last) and max(t.share for t in traits) >= 0.05
+            return strong or (
+                words.few_capitals and (ordered or ends or not any(t.share < 0.1 and not t.free for t in traits))
+            )
         i = run.members[0]
         roles = {role for n, role in hits[i] if n == run.person}
         if run.letters and words.raw[i][0].isupper() and words.low[i] not in NEVER_ALONE:

@@ -17,7 +17,7 @@ from clinicorpus_errors import UserError
 from deid import lexicon
 from deid.folding import fold
 from deid.known import KnownPatients, known_patients, load_patient_table
-from deid.known.names import parse_name
+from deid.known.names import Names, parse_name, people_of
 from deid.known.table import KINDS, read_rows
 from deid.spans import Span
 from deid.words import Words, distance, unknown
@@ -189,6 +189,18 @@ def test_names_that_are_words_are_found_where_a_person_is_meant(
     known: KnownPatients, patient: str, text: str, wanted: list[str]
 ) -> None:
     assert found(known, patient, text) == wanted
+
+
+@pytest.mark.parametrize(
+    ("rows", "text", "wanted"),
+    [
+        ([("first_name", "Hale"), ("last_name", "Nurse")], "Hale Nurse came. Nurse Ratchet spoke to the Nurse. Mr. Nurse", ["Hale Nurse", "Nurse"]),
+        ([("name", "Nurse Hale")], "the Nurse; Hale came", ["Hale"]),
+        ([("first_name", "Fang"), ("last_name", "He")], "re fang he, fax 1. the dog's fang he saw", ["fang he"]),
+    ],
+)  # fmt: skip
+def test_titles_and_little_words_that_are_surnames(rows: list[tuple[str, str]], text: str, wanted: list[str]) -> None:
+    assert [text[s.start : s.end] for s in Names(people_of(rows)).find(Words(text))] == wanted
 
 
 def _random_patients(count: int, seed: int) -> dict[str, list[tuple[str, str]]]:
