@@ -121,7 +121,8 @@ def _right(text: str, end: int) -> int:
 
 def _left(text: str, start: int) -> int:
     hyphen = _HYPHEN_BEFORE.search(text[max(0, start - 18) : start])
-    if hyphen and _joins(hyphen["w"]):
+    capitals = hyphen and hyphen["w"].isupper() and text[start : start + 3].isupper() and flags(hyphen["w"]) & ANY_NAME
+    if hyphen and (capitals or _joins(hyphen["w"])):  # "LONG-" of "LONG-WALKER, Wanda"
         start -= len(hyphen.group())
     for _ in range(2):
         before = text[max(0, start - 40) : start]

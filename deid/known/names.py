@@ -46,7 +46,7 @@ def _name_words(value: str) -> list[str]:
     nor is "Nurse Hale" called Nurse as "Hale Nurse" is.
     """
     value = _fold(value)
-    words = []
+    words: list[str] = []
     found = TOKEN.findall(value)
     for i, raw in enumerate(found):
         low = lexicon.fold(raw)

@@ -103,6 +103,15 @@ RULES = (
             rf"(?P<v>{_OVER}|{_OVER_WORD})[ \t]?(?:[FM]\b|female\b|male\b|woman\b|man\b|lady\b|gentleman\b)(?![ \t]?[/:])"
         ),
     ),
+    # "juana (94 f, dob 3/30/1920)"
+    Rule(
+        "sex_letter_small",
+        "AGE",
+        0.8,
+        re.compile(
+            rf"\((?P<v>{_OVER}|{_OVER_WORD})[ \t]?[fm](?=,[ ]?(?:d\.?o\.?b|mrn|acct|adm|pt\b|room|rm|s/p|w/|with))"
+        ),
+    ),
     Rule(
         "in_words",
         "AGE",

@@ -289,6 +289,11 @@ RULES = (
         ),
         check=_bare_month_day,
     ),
+    # The same where a line ends within: "Monday, October\n27", "October\n27, 2015", but not a list's "in October\n2. Aspirin"
+    Rule("month_day_wrapped", "DATE", 0.88, _re(
+        rf"(?<![A-Za-z])(?P<v>{_WEEKDAY}\.?,?{_SPACE}{_MONTH}\.?[ \t]{{0,2}}\n[ \t]{{0,8}}{_DAY}{_ORDINAL}?(?![\d:/%])(?!\.\d)(?:,?[ \t]{{1,2}}{_YEAR4})?"
+        rf"|{_MONTH}\.?[ \t]{{0,2}}\n[ \t]{{0,8}}{_DAY}{_ORDINAL}?,?[ \t]{{1,2}}{_YEAR4}"
+        rf"|{_MONTH}\.?{_SPACE}{_DAY}{_ORDINAL}?,[ \t]{{0,2}}\n[ \t]{{0,8}}{_YEAR4})(?!\d)")),
     # "4 March 2019", "4th of March", "04-MAR-2019", "4Mar19"
     Rule(
         "day_month",

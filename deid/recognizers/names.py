@@ -109,6 +109,11 @@ RULES = (
         rf"(?P<v>{_CAPITAL_OR_AFTER_DASH}{NAME_WORD_REST}{SP}(?:{INITIAL}{SP})?{NAME_WORD}),[ \t]{{1,2}}(?:MD|M\.D\.|DO|D\.O\.|RN|NP|PA-C|FNP|CRNA|PhD|LPN|APRN|LCSW|LICSW|PharmD|DPM|DDS|MBBS|DPT|CNM)(?![A-Za-z])"),
         check=lambda m: not all(w.lower() in common_words() and w.lower() not in NAME_WORDS for w in m["v"].split()[1:])),
     Rule("electronic_signature", "CLINICIAN", 0.9, _re(rf"/[Ee][Ss]/[ \t]{{0,3}}(?P<v>{_PREFIX_NAME})")),
+    # "tomorrow w/ Dr. He; optimised", but not "Told Dr. He should call"
+    Rule("doctor_little_word", "CLINICIAN", 0.9, _re(r"\b(?:[Ww]ith|[Ww]/|[Bb]y|[Tt]o|[Pp]er|[Vv]ia|[Ss]ee|[Ff]rom)[ ]Drs?\.?[ ](?P<v>He|So|Do|An|In|My|No|Or|Me|On|At|Is|To|Who)(?=[.;,)]|[ \t]*(?:\n|\Z))")),
+    # "--Pain, MD, FACP", "-- pain, rn"; "/es/ FENG HE" on a line of its own
+    Rule("signature", "CLINICIAN", 0.9, _re(rf"(?:^|\n|[.][ ])[ \t]*--[ ]?(?P<v>{LETTER}(?:{LETTER}|['-](?={LETTER})){{1,20}}),[ ](?:MD|DO|RN|NP|PA-C|PA|LPN|md|do|rn|np|pa-c|pa|lpn)(?![A-Za-z])")),
+    Rule("signature_capitals", "CLINICIAN", 0.9, _re(rf"/(?:[Ee][Ss]|ES)/[ \t]{{0,3}}(?P<v>{UPPER}{{2,}}(?:[ ]{UPPER}\.?)?[ ]{UPPER}{{2,}})(?=[ \t]*(?:,|\n|\Z))")),
     Rule("relative_in_brackets", "NAME", 0.85, _re(rf"(?<![\w'-])(?P<v>{_PREFIX_NAME})[ \t]\((?:the[ \t]|pt'?s?[ \t]|patient'?s?[ \t])?{RELATIVE}[),;]")),
     Rule("courtesy_title", "NAME", 0.9, _re(rf"(?<!\d[ ])\b(?:{_COURTESY_TITLE})[ \t]{{1,2}}(?:and[ \t]Mrs\.?[ \t])?(?P<v>{_PREFIX_NAME}(?:-{NAME_WORD})?)")),
     Rule("person_title", "NAME", 0.9, _re(rf"(?<!\d[ ])\b{_PERSON_TITLE}[ \t]{{1,2}}(?:and[ \t]Mrs\.?[ \t])?(?P<v>{_PREFIX_NAME}(?:-{NAME_WORD})?)")),
@@ -277,6 +282,9 @@ def find(note: Note) -> Iterator[Span]:
 # What stands around it leaves no doubt, so that no list of ordinary words is asked.
 _WHATEVER_THE_WORD = frozenset(
     (
+        "doctor_little_word",
+        "signature",
+        "signature_capitals",
         "relative_one",
         "nurse_small",
         "name_given",

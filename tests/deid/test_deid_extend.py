@@ -25,6 +25,7 @@ def _grown(text: str, found: str, identifier: str = "NAME") -> list[str]:
         ("Eun-bi notices that", "Eun", "Eun-bi"),
         ("Port accessed by Kirubel B., brisk", "Kirubel", "Kirubel B."),
         ("Results of Kaplan-Meier, Ruth: none", "Meier, Ruth", "Kaplan-Meier, Ruth"),
+        ("visit LONG-WALKER, Wanda J., MRN", "WALKER, Wanda J.", "LONG-WALKER, Wanda J."),
     ],
 )
 def test_a_name_found_in_part_is_taken_whole(text: str, found: str, whole: str) -> None:

@@ -148,6 +148,12 @@ FOUND = [
     ("Bed 4 is «Homans», no clot on ultrasound.", "NAME"),
     ("Menses «4/30», cramps.", "DATE"),
     ("Total thyroidectomy «10/12».", "DATE"),
+    ("Meeting set for «Monday, October\n27». Slept well.", "DATE"),
+    ("Seen on «October\n27, 2015» for it.", "DATE"),
+    ("Tomorrow w/ Dr. «He»; optimised.", "CLINICIAN"),
+    ("Clinical correlation advised.\n--«Pain», MD, FACP", "CLINICIAN"),
+    ("/es/ «FENG HE»\nSurgery", "CLINICIAN"),
+    ("juana («94» f, dob", "AGE"),
     ("o. tolliver rn and «k. johnson» slept", "NAME"),
     ("«Vantrexo» cough is better today.", "NAME"),
     ("Mr. «Marcus Gunn» slept well.", "NAME"),
@@ -258,6 +264,8 @@ FOUND = [
 ]
 
 LEFT = [
+    "Told Dr. He should call.",
+    "febrile (98 f, pulse 80)",
     "Babinski R. upgoing, L. downgoing.",
     "Hodgkin, B symptoms absent.",
     "Hodgkin, Ann Arbor IIA. Marcus Gunn negative.",
