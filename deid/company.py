@@ -18,7 +18,9 @@ _WORD = re.compile(rf"{LETTER}+")
 _NO_NAME = CREDENTIALS | TITLES | frozenset("jr sr ii iii iv".split())
 # Initials in capitals; before a slash, after one, in brackets, at the end of a line or before a time they sign.
 _INITIALS = re.compile(r"(?<![\w.'’&-])(?P<v>[A-Z]{2,4}|(?:[A-Z]\.[ ]?){1,3}[A-Z]\.?)(?![\w'’&-])")
-_PATIENT_BEFORE = re.compile(r"\b(?:pt|patient|client|resident|mr|mrs|ms)\.?[ ]$", re.IGNORECASE)
+_PERSON_BEFORE = re.compile(
+    r"\b(?:(?:pt|patient|client|resident|mr|mrs|ms)\.?|asked|told|paged|reminded|informed|thanked)[ ]$", re.IGNORECASE
+)
 _SIGN_BEFORE = re.compile(r"(?:[(/~+]|--|\bby[ ]|\bw/[ ]?|\n[ \t]*|[.;,][ ]|[ \t]{2,}|\|[ ]?|:[ ]?)$")
 _SIGN_AFTER = re.compile(r"[ \t]*(?:\n|\Z|[)/+|]|[,;]?[ ]\d{1,2}[:/]?\d\d\b)")
 _CREDENTIAL_NEXT = r"[ ,]{1,3}(?:pa-c|rn|md|np|do|lpn|crna|rrt|cna|ot|pt|pharmd)\b"
@@ -115,7 +117,7 @@ def initialled(text: str, initials: Collection[str]) -> Iterator[Span]:
             continue
         start, end = match.span("v")
         signs = bool(_SIGN_BEFORE.search(text, max(0, start - 6), start)) + bool(_SIGN_AFTER.match(text, end))
-        signs = 2 if _PATIENT_BEFORE.search(text, max(0, start - 10), start) else signs
+        signs = 2 if _PERSON_BEFORE.search(text, max(0, start - 10), start) else signs
         if signs == 2 or ((signs or "." in said) and low not in SHORTHAND):
             yield Span(start, end, "OTHER_ID", 0.55, "company.initials")
     for match in _SMALL_INITIALS.finditer(text):

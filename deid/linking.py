@@ -28,7 +28,7 @@ from deid import lexicon
 from deid.company import forms, initialled
 from deid.spans import Span, merge
 from deid.vocabulary import STATES
-from deid.words import NEVER_ALONE, TITLES, Words, alone, distance, trait, unknown
+from deid.words import NEVER_ALONE, TITLES, Words, alone, distance, eponym, trait, unknown
 
 _SAID = 0.8  # a title, a relative, a label stood beside it
 _SURE = 0.65  # spans found with less confidence are not carried further
@@ -147,9 +147,9 @@ def _carried(low: str, score: float) -> bool:
         return False
     if (len(low) == 2 and score < 0.85) or lexicon.flags(low) & (lexicon.NATION | lexicon.STATE):
         return False  # "Li" is a metal too, and a country is no name
-    # An eponym or an ordinary word ("Patience") is somebody's name only where a title or the like said so.
+    # An eponym or another word ("Patience", "Arava") is somebody's name only where a title or the like said so.
     plain = facts.free or facts.share >= 0.1
-    return (plain or (score >= _SAID and not facts.clinical)) and (not facts.eponym or score >= _SAID)
+    return (plain and not facts.eponym) or score >= _SAID
 
 
 def _could_be_called(low: str) -> bool:
@@ -196,7 +196,13 @@ def _collect(notes: Sequence[tuple[Words, Sequence[Span]]]) -> _Found:
             if span.score < _SURE:
                 continue
             if span.identifier in _PEOPLE:
-                for i in _inside(words, span):
+                inside = _inside(words, span)
+                if 1 < len(inside) <= _LONGEST:
+                    form = tuple(words.low[i] for i in inside)
+                    for part in {form, form[-2:]}:  # "Yellow Horse" of "Delbert Yellow Horse"
+                        if all(len(w) > 2 and w.isalpha() and w not in NEVER_ALONE for w in part):
+                            phrases.setdefault(part, span.identifier)
+                for i in inside:
                     low = words.low[i]
                     initials.add(low[0])
                     often.setdefault(low, Counter())[span.identifier] += 1
@@ -304,7 +310,11 @@ def _phrase_at(words: Words, i: int, found: _Found) -> Iterator[Span]:
         if identifier is None or len(form) < size or any(len(words.gap(k)) > 3 for k in range(i, i + size - 1)):
             continue
         start, end = words.starts[i], words.ends[i + size - 1]
-        if identifier in _NUMBERS:
+        if identifier in _PEOPLE:
+            if not all(map(words.capital, range(i, i + size))) or eponym(words, i + size - 1):
+                continue
+            start = _with_initials(words, i, found.initials)[0]
+        elif identifier in _NUMBERS:
             before, after = words.text[max(0, start - 2) : start], words.text[end : end + 2]
             # A part of a longer or a decimal number is another number.
             if (before[-1:] in (".", ",") and before[:1].isdigit()) or (after[:1] == "." and after[1:].isdigit()):

@@ -44,9 +44,16 @@ _PERSON_VERBS = frozenset(
     lives lived works worked arrived returned returns called calls takes tolerated ambulates ambulated verbalized
     verbalizes appears asks asked wants wishes agrees agreed refuses refused understands describes described admits
     underwent feels felt notes noted tells told thinks prefers declines declined remembers worries enjoys smokes drinks sleeps
-    drives transfers transferred walks walked ate eats slept cries cried knows knew sings signs scores tires sets
+    drives steps transfers transferred walks walked ate eats slept cries cried knows knew sings signs scores tires sets
     himself herself
     was is has had will would may can could should did does came comes and who
+    """.split()
+)
+# What not even a drug does: "Arava herself", but not "Arava tolerated".
+_HUMAN_VERBS = frozenset(
+    """
+    herself himself reports reported denies denied states says said asks asked wants wishes lives told tells understands agrees refuses
+    feels thinks worries enjoys sleeps slept walks ate eats
     """.split()
 )
 # Of these, only what is never said of things decides after a word that is itself ordinary.
@@ -64,6 +71,8 @@ _WILL = re.compile(
     r"(?:is|was|has|had|wants|says|said|states|denies|reports|went|came|left|awake|asleep|alert|calm|stable|himself"
     r"|(?!(?:need|feed|bleed|proceed|exceed|succeed|speed|shed|seed|embed|breed|heed|wed|bed)$)[a-z]+ed)$"
 )
+# "Faith 7 and baby Hope 19 mo": children, with their ages
+_AGED = re.compile(r"[ ,(]{1,3}\d{1,2}\)?(?:,?[ ](?:and|&|yo|y/o|mo|months|years)\b)")
 _FEW = 50  # a text with fewer than one capital in so many letters is typed in lower case
 
 
@@ -229,7 +238,9 @@ def alone(words: Words, i: int, *, sure: bool, called: bool = False) -> bool:
     if low in NEVER_ALONE or masked or eponym(words, i):
         return False
     capital, after = words.capital(i), words.next_word(i)
-    if low == "will" and _WILL.match(after):
+    if (low == "will" and _WILL.match(after)) or (capital and known.clinical and after in _HUMAN_VERBS):
+        return True
+    if sure and capital and _AGED.match(words.text, words.ends[i]):
         return True
     if len(low) <= 3 and not (
         capital and (not raw.isupper() or (len(low) == 3 and known.share >= 0.95 and not known.clinical))

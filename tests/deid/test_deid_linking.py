@@ -56,6 +56,9 @@ def linked(header: tuple[str, ...], text: str, patients: list[str | None] | None
         (("NAME Marie-Claire Fontenot",), "M-C Fontenot, type A-B Fontenot", ["M-C Fontenot", "Fontenot"]),
         (("NAME Rose Early",), "when Rose scores 8, and a Rose sign", ["Rose"]),
         (("NAME Will Graves",), "Will fitted levers. will awake at 2. WILL IS HERE. Will he need it? Will bleed.", ["Will", "will", "WILL"]),
+        (("NAME Arava Orr",), "Arava 20 mg daily. Arava tolerated. Then Arava herself spoke.", ["Arava"]),
+        (("NAME Faith Orr",), "Faith 7 and baby. Faith 7 mg", ["Faith"]),
+        (("CLINICIAN Delores Yellow Horse",), "by D. Yellow Horse; a yellow horse", ["D. Yellow Horse"]),
         (("NAME Kevin Orr",), "Kev sets the alarm", ["Kev"]),
         (("NAME Robert Orr",), "Bob the head, billed for it", []),
     ],
@@ -84,6 +87,7 @@ def test_a_word_that_is_only_ever_somebody_is_at_the_head_of_a_sentence_too(befo
     [
         ("salon so pt LN can rest", ["LN"]),
         ("gone home /LN", ["LN"]),
+        ("I asked LN to bring it", ["LN"]),
         ("one LN was enlarged", []),
         ("pt MS can rest", []),
     ],
