@@ -171,8 +171,9 @@ def test_train_says_at_once_that_its_folder_cannot_be_made(tmp_path: Path) -> No
     assert "texts" not in result.stdout
 
 
+# Ten minutes of work: a model of one round doubts nearly everything, and its judge is grown twice.
 @pytest.mark.slow
-@pytest.mark.timeout(1500)  # ten minutes of work: a model of one round doubts nearly everything, and its judge is grown twice
+@pytest.mark.timeout(1500)
 def test_train_writes_a_model_that_detect_takes(tmp_path: Path) -> None:
     out = tmp_path / "models" / "mine" / "model"  # the folders above it are made
     result = run_command(tmp_path, "deid", "train", "--rounds", "1", "--patients", "1", "--out", str(out), "--json")
