@@ -21,7 +21,9 @@ _INITIALS = re.compile(r"(?<![\w.'’&-])(?P<v>[A-Z]{2,4}|(?:[A-Z]\.[ ]?){1,3}[A
 _PERSON_BEFORE = re.compile(
     r"\b(?:(?:pt|patient|client|resident|mr|mrs|ms)\.?|asked|told|paged|reminded|informed|thanked)[ ]$", re.IGNORECASE
 )
-_SIGN_BEFORE = re.compile(r"(?:[(/~+]|--|\bby[ ]|\bw/[ ]?|\n[ \t]*|[.;,][ ]|[ \t]{2,}|\|[ ]?|:[ ]?)$")
+_SIGN_BEFORE = re.compile(
+    r"(?:[(/~+]|--|\b(?:by|to|To|from|per)[ ]|\bw/[ ]?|\n[ \t]*|[.;,][ ]|[ \t]{2,}|\|[ ]?|:[ ]?)$"
+)
 _SIGN_AFTER = re.compile(r"[ \t]*(?:\n|\Z|[)/+|]|[,;]?[ ]\d{1,2}[:/]?\d\d\b)")
 _CREDENTIAL_NEXT = r"[ ,]{1,3}(?:pa-c|rn|md|np|do|lpn|crna|rrt|cna|ot|pt|pharmd)\b"
 _SMALL_INITIALS = re.compile(

@@ -12,6 +12,7 @@ import bisect
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -31,7 +32,9 @@ from deid.phrases import outside_eponyms
 from deid.policy import placeholder
 from deid.recognizers import clinical_registry, ner
 from deid.recognizers.common import ClinicalRecognizer, Find
+from deid.reread import Read
 from deid.spans import SPANS_DTYPE, Span, merge
+from deid.tagger import Tagger
 from deid.torchless import without_torch
 
 with without_torch():
@@ -78,10 +81,13 @@ class Detector:
         self.known = known
         self._finders: list[Find] = []
         self._readers: list[ner.NerRecognizer] = []
+        self._read: Read | None = None
         self._foreign: list[EntityRecognizer] = []
         for recognizer in registry.recognizers:
             if isinstance(recognizer, ner.NerRecognizer):
                 self._readers.append(recognizer)
+                if isinstance(recognizer.model, Tagger):
+                    self._read = partial(ner.finds, recognizer.model)
             elif isinstance(recognizer, ClinicalRecognizer):
                 self._finders.append(recognizer.find)
             else:
@@ -112,7 +118,7 @@ class Detector:
             longer = [*extended(text, kept), *in_company(text, kept)]
             merged.append(kept if longer == kept else merge(text, longer))
         if self.params.link_names:
-            merged = link(plain, merged, patients)
+            merged = link(plain, merged, patients, self._read)
         else:
             merged = [[span._replace(entity="") for span in spans] for spans in merged]
         return [unfold(spans, offsets) for spans, (_, offsets) in zip(merged, folded, strict=True)]

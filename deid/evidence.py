@@ -186,7 +186,7 @@ _CERTAIN = {"DATE": 0.9}
 _BELIEVED = frozenset(
     """
     names.clinician_title names.courtesy_title names.strong_credential names.thing_surname names.person_thing
-    names.doctor_little_word names.signature names.signature_capitals
+    names.doctor_little_word names.signature names.signature_capitals names.signature_line
     names.thing_comma_given names.eponym_family names.thing_acts names.thing_stands names.word_stands names.head_stands
     names.is_somebody names.is_somebody_cased names.age_after names.relative names.relative_one names.person_title_lower names.patient_name names.pt_name
     codes.initials_credential codes.lettered_number codes.long_number codes.six_or_seven_digits codes.digit_groups

@@ -20,6 +20,7 @@ _LEFT = re.compile(rf"(?:(?<=^)|(?<=[\s(\[/:]))(?P<w>{_WORD})[ ]$")
 _HYPHEN_BEFORE = re.compile(rf"(?<![\w'’-])(?P<w>{UPPER}{LETTER}{{2,15}})-$")  # "Kaplan-" of "Kaplan-Meier, Ruth"
 _LEFT_COMMA = re.compile(rf"(?:^|\n)[ \t]*(?P<w>{_WORD}),[ ]$")
 _INITIAL = re.compile(rf"[ ]{LETTER}\.(?!\w)|[ ]{UPPER}(?=[ ,.;)\n]|$)(?![ ]\d)")
+_TITLED_INITIAL = re.compile(rf"\b(?:dr|mr|mrs|ms)\.?[ ](?P<w>{LETTER})\.?[ ]$", re.IGNORECASE)  # "dr w young"
 _NICK = re.compile(rf"[ ][\"“'(]{_WORD}[\"”')][ ]{_WORD}(?![\w'])")
 _SUFFIX = re.compile(r",?[ ](?:Jr|Sr|JR|SR|II|III|IV)\b\.?")
 _DEGREE_CAPS = re.compile(r"[ ](?:MD|DO|NP|RN|PA|PA-C|CRNA|PHD|DDS|APRN)\b")
@@ -137,6 +138,8 @@ def _left(text: str, start: int) -> int:
             break
         start = first
     before = text[max(0, start - 40) : start]
+    if match := _TITLED_INITIAL.search(before):
+        return start - len(before) + match.start("w")
     if (match := _LEFT_COMMA.search(before)) and not is_common_head(match["w"]):
         start = start - len(before) + match.start("w")
     return start

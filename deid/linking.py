@@ -20,15 +20,16 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from typing import NamedTuple
 
 from deid import lexicon
 from deid.company import forms, initialled
+from deid.reread import Read, could_mean_somebody, mean_somebody, short_forms
 from deid.spans import Span, merge
 from deid.vocabulary import STATES
-from deid.words import NEVER_ALONE, TITLES, Words, alone, distance, eponym, trait, unknown
+from deid.words import ARTICLES, NEVER_ALONE, TITLES, Words, alone, distance, eponym, trait, unknown
 
 _SAID = 0.8  # a title, a relative, a label stood beside it
 _SURE = 0.65  # spans found with less confidence are not carried further
@@ -49,6 +50,9 @@ _SKIP = TITLES | frozenset(
 # Letters that stand for no word and no side.
 _SMALL = frozenset("defghjkmnouvyz")
 _PAIR_BEFORE = re.compile(r"(?<![\w-])([A-Z])-([A-Z])\.?[ ]\Z")
+_INITIAL_LAST = re.compile(
+    r"[ \t]*(?:\n|\Z)|[,;)]|[ ]{1,3}\d{1,3}[ ]?(?:[MFmf]|yo|y/o)\b|[ ](?:can|will|is|was|has|says|said|came|called)\b"
+)
 _NUMBER_NEXT = re.compile(r"\.?[ ]{0,4}[\d=:/<>+-]")
 
 
@@ -93,17 +97,23 @@ class _Found(NamedTuple):
     near: _Near
     phrases: dict[tuple[str, ...], str]
     lengths: dict[str, tuple[int, ...]]
-    said: frozenset[str]  # words that a title, a relative or a label said to be a name
-    called: frozenset[str]  # words that in these notes are somebody more than once and never anything else
+    said: frozenset[str]  # words that a title, a relative, a label or more than one place said to be a name
+    somebody: dict[str, str]  # words of names in one sure place or two others, and what they may be shortened to
+    people: frozenset[str]  # of these, words of names themselves
+    called: frozenset[str]  # words that in these notes are somebody in more than one place and never anything else
 
 
 def link(
-    texts: Sequence[str], spans: Sequence[Sequence[Span]], patients: Sequence[str | None] | None
+    texts: Sequence[str],
+    spans: Sequence[Sequence[Span]],
+    patients: Sequence[str | None] | None,
+    read: Read | None = None,
 ) -> list[list[Span]]:
     """Merged spans of folded `texts` with what linking adds and with entities, in the order of `texts`.
 
     `patients`, one per text, says which notes belong together; a text whose patient is None, and each where `patients`
-    is None, stands alone.
+    is None, stands alone. `read` finds entities in texts; with it, doubtful words by which somebody is called are read
+    once more (`deid.reread`).
     """
     out: list[list[Span]] = [list(row) for row in spans]
     groups: dict[object, list[int]] = {}
@@ -117,6 +127,9 @@ def link(
         found = _collect([(words[i], out[i]) for i in members])
         for i in members:
             if more := list(_everywhere(words[i], out[i], found)):
+                out[i] = merge(texts[i], [*out[i], *more])
+        if read:
+            for i, more in _by_context(words, out, found, read).items():
                 out[i] = merge(texts[i], [*out[i], *more])
         if len(members) > 1 and (initials := set().union(*(forms(texts[i], out[i])[0] for i in members))):
             for i in members:
@@ -141,7 +154,7 @@ def _carried(low: str, score: float) -> bool:
     facts = trait(low)
     if low == "will":
         return True  # `alone` tells him from the verb
-    if len(low) < 2 or low in NEVER_ALONE or low in _SKIP or not low[0].isalpha() or facts.month:
+    if len(low) < 2 or low in NEVER_ALONE or low in _SKIP or not low[0].isalpha():
         return False
     if len(low) < 4 and score < 0.8 and not facts.share >= 0.9:
         return False
@@ -154,24 +167,45 @@ def _carried(low: str, score: float) -> bool:
 
 def _could_be_called(low: str) -> bool:
     facts = trait(low)
-    barred = low in NEVER_ALONE or low in _SKIP or facts.month or facts.clinical
+    if low in ARTICLES:
+        return True  # `alone` tells An from the article
+    barred = low in NEVER_ALONE or low in _SKIP or facts.month
     return len(low) > 2 and low.isalpha() and not barred and not lexicon.flags(low) & (lexicon.NATION | lexicon.STATE)
 
 
-def _only_called(notes: Sequence[tuple[Words, Sequence[Span]]], often: dict[str, Counter[str]]) -> dict[str, str]:
-    """Words by which people are called at least twice, and which stand nowhere in small letters as anything else."""
-    called = {
-        low: max(sorted(by), key=by.__getitem__)
-        for low, by in often.items()
-        if by.total() > 1 and _could_be_called(low)
-    }
+def _places(notes: Sequence[tuple[Words, Sequence[Span]]]) -> dict[str, Counter[str]]:
+    """How often each word is one of a name, by class: a sure place counts two, a weak one one."""
+    places: dict[str, Counter[str]] = {}
+    for words, spans in notes:
+        for span in spans:
+            if span.identifier in _PEOPLE:
+                for i in _inside(words, span):
+                    places.setdefault(words.low[i], Counter())[span.identifier] += 1 + (span.score >= _SURE)
+    return places
+
+
+def _classes(places: dict[str, Counter[str]]) -> dict[str, str]:
+    return {low: max(sorted(by), key=by.__getitem__) for low, by in places.items()}
+
+
+def _often(places: dict[str, Counter[str]]) -> dict[str, str]:
+    """Words by which people are called in a sure place and another, or in three weak ones; of drugs and eponyms one more."""
+    thing = {low: trait(low).clinical or trait(low).eponym for low in places}
+    return _classes({low: by for low, by in places.items() if by.total() > 2 + thing[low] and _could_be_called(low)})
+
+
+def _only_called(notes: Sequence[tuple[Words, Sequence[Span]]], often: Collection[str]) -> set[str]:
+    """Those of the words by which people are called often that stand nowhere in small letters as anything else."""
+    called = set(often)
     for words, spans in notes if called else ():
+        if words.few_capitals:
+            continue  # there small letters say nothing
         starts = [span.start for span in spans]
         for i, low in enumerate(words.low):
-            if low in called and words.raw[i].islower():
+            if low in called and low not in ARTICLES and words.raw[i].islower():
                 at = bisect_right(starts, words.starts[i]) - 1
                 if at < 0 or spans[at].end <= words.starts[i]:
-                    del called[low]
+                    called.discard(low)
     return called
 
 
@@ -187,7 +221,6 @@ def _nicknames(names: dict[str, str]) -> dict[str, str]:
 
 def _collect(notes: Sequence[tuple[Words, Sequence[Span]]]) -> _Found:
     names: dict[str, str] = {}
-    often: dict[str, Counter[str]] = {}
     phrases: dict[tuple[str, ...], str] = {}
     initials: set[str] = set()
     said: set[str] = set()
@@ -199,13 +232,13 @@ def _collect(notes: Sequence[tuple[Words, Sequence[Span]]]) -> _Found:
                 inside = _inside(words, span)
                 if 1 < len(inside) <= _LONGEST:
                     form = tuple(words.low[i] for i in inside)
-                    for part in {form, form[-2:]}:  # "Yellow Horse" of "Delbert Yellow Horse"
-                        if all(len(w) > 2 and w.isalpha() and w not in NEVER_ALONE for w in part):
+                    bare = tuple(low for low in form if low not in _SKIP)  # without the RN that capitals bring along
+                    for part in (form, bare[-2:], bare[:2]):  # "Yellow Horse" of "Delbert Yellow Horse"
+                        if _name_carried(part):
                             phrases.setdefault(part, span.identifier)
                 for i in inside:
                     low = words.low[i]
                     initials.add(low[0])
-                    often.setdefault(low, Counter())[span.identifier] += 1
                     # A patient's own name wins over a clinician's of the same spelling.
                     if _carried(low, span.score) and names.get(low) != "NAME":
                         names[low] = span.identifier
@@ -225,9 +258,32 @@ def _collect(notes: Sequence[tuple[Words, Sequence[Span]]]) -> _Found:
     for form in phrases:
         lengths.setdefault(form[0], set()).add(len(form))
     longest_first = {first: tuple(sorted(sizes, reverse=True)) for first, sizes in lengths.items()}
+    places = _places(notes)
+    somebody = _classes({low: by for low, by in places.items() if by.total() > 1})
+    people = frozenset(somebody)
+    somebody = {**short_forms(somebody), **somebody}
+    often = _often(places)
     called = _only_called(notes, often)
-    names = {**_nicknames(names), **called, **names}
-    return _Found(names, frozenset(initials), near, phrases, longest_first, frozenset(said), frozenset(called))
+    names = {**_nicknames(names), **often, **names}
+    said = {low for low in said if not trait(low).clinical} | often.keys()
+    return _Found(
+        names,
+        frozenset(initials),
+        near,
+        phrases,
+        longest_first,
+        frozenset(said),
+        somebody,
+        people,
+        frozenset(called),
+    )
+
+
+def _name_carried(form: tuple[str, ...]) -> bool:
+    """Whether words of a name are looked for together: one of them is nothing else, or none is a little word."""
+    whole = [len(w) > 2 and w not in NEVER_ALONE for w in form]
+    free = any(good and trait(w).free for good, w in zip(whole, form, strict=True))
+    return len(form) > 1 and all(map(str.isalpha, form)) and (free or all(whole) or len(set(form)) == 1)
 
 
 def _phrase_carried(form: tuple[str, ...], identifier: str) -> bool:
@@ -241,7 +297,8 @@ def _phrase_carried(form: tuple[str, ...], identifier: str) -> bool:
 
 def _firm(form: tuple[str, ...]) -> bool:
     """Whether a phrase is believed in lower case: "brumavale", "three pines hospital", but not "home health care"."""
-    return any(trait(w).free for w in form) or (len(form) > 2 and not all(map(lexicon.is_safe, form)))
+    twice = len(form) > 1 and len(set(form)) == 1  # "mu mu"
+    return twice or any(trait(w).free for w in form) or (len(form) > 2 and not all(map(lexicon.is_safe, form)))
 
 
 def _everywhere(words: Words, spans: Sequence[Span], found: _Found) -> Iterator[Span]:
@@ -252,6 +309,13 @@ def _everywhere(words: Words, spans: Sequence[Span], found: _Found) -> Iterator[
         at = bisect_right(starts, start) - 1
         return at >= 0 and spans[at].end >= end and spans[at].score > score
 
+    for span in spans:
+        inside = _inside(words, span) if span.identifier in _PEOPLE else ()
+        if inside:
+            start = min(span.start, _with_initials(words, inside[0], found.initials)[0])
+            end = max(span.end, _with_initials(words, inside[-1], found.initials)[1])
+            if (start, end) != (span.start, span.end):
+                yield Span(start, end, span.identifier, _SCORE, "linking.initial")
     names, near, lengths = found.names, found.near, found.lengths
     slips = _slips(words, names, near) if names else {}
     for i, low in enumerate(words.low):
@@ -259,13 +323,35 @@ def _everywhere(words: Words, spans: Sequence[Span], found: _Found) -> Iterator[
             yield from (span for span in _phrase_at(words, i, found) if not held(*span[:2], span.score))
         if low in names:
             start, end = _with_initials(words, i, found.initials)
-            sure = low in found.said and not trait(low).clinical
+            sure = low in found.said
             if not held(start, end, _SCORE) and alone(words, i, sure=sure, called=low in found.called):
                 yield Span(start, end, names[low], _SCORE, "linking.name")
         elif low in slips and (words.raw[i][0].isupper() or words.few_capitals):
             start, end = words.starts[i], words.end(i)
             if not held(start, end, _SLIP):
                 yield Span(start, end, names[slips[low]], _SLIP, "linking.misspelt")
+
+
+def _by_context(
+    words: dict[int, Words], spans: Sequence[Sequence[Span]], found: _Found, read: Read
+) -> dict[int, list[Span]]:
+    """Spans of words that call somebody, where nothing but what stands around them tells."""
+    places = []
+    for i, of_text in words.items():
+        starts = [span.start for span in spans[i]]
+        for k, low in enumerate(of_text.low):
+            if low in found.somebody and could_mean_somebody(of_text, k, called=low in found.people):
+                at = bisect_right(starts, of_text.starts[k]) - 1
+                if at < 0 or spans[i][at].end <= of_text.starts[k]:
+                    places.append((i, k))
+    if not places:
+        return {}
+    more: dict[int, list[Span]] = {}
+    for (i, k), meant in zip(places, mean_somebody(read, [(words[i], k) for i, k in places]), strict=True):
+        if meant:
+            start, end = _with_initials(words[i], k, found.initials)
+            more.setdefault(i, []).append(Span(start, end, found.somebody[words[i].low[k]], _SLIP, "linking.context"))
+    return more
 
 
 def _slips(words: Words, names: dict[str, str], near: _Near) -> dict[str, str]:
@@ -285,6 +371,11 @@ def _with_initials(words: Words, i: int, initials: frozenset[str]) -> tuple[int,
     while first and i - first < 3 and words.gap(first - 1) in (". ", ".") and _letter(words, first - 1, initials):
         first -= 1
         start = words.starts[first]
+    small = (
+        first == i and i and words.raw[i].islower() and words.gap(i - 1) in (" ", ". ") and words.raw[i - 1] in _SMALL
+    )
+    if small and words.low[i - 1] in initials:
+        first, start = i - 1, words.starts[i - 1]  # "uncle y potts"
     pair = _PAIR_BEFORE.search(words.text, max(0, start - 5), start) if first == i else None
     if pair and initials.issuperset(map(str.lower, pair.groups())):
         start = pair.start()  # "M-C Fontenot"
@@ -293,9 +384,13 @@ def _with_initials(words: Words, i: int, initials: frozenset[str]) -> tuple[int,
         tail = words.text[words.ends[i + 1] : words.ends[i + 1] + 2]
         if tail[:1] == "." and not tail[1:].isalpha():  # "Gonzalez, D.O." is no Gonzalez, D.
             end = words.ends[i + 1] + 1
-    elif after and words.raw[i].islower() and words.raw[i + 1] in _SMALL & initials:
-        unit = _NUMBER_NEXT.match(words.text, words.ends[i + 1])
-        end = end if unit else words.ends[i + 1]  # "dmytro k visit 5", but not "dmytro k 4.2"
+        elif _INITIAL_LAST.match(words.text, words.ends[i + 1]):
+            end = words.ends[i + 1]  # "GRAVES P 43F"
+    elif after and words.low[i + 1] in initials and words.raw[i + 1].islower() == words.raw[i].islower():
+        at = words.ends[i + 1]
+        small = words.raw[i + 1] in _SMALL and not _NUMBER_NEXT.match(words.text, at)
+        if small or _INITIAL_LAST.match(words.text, at):
+            end = at  # "dmytro k visit 5", but not "dmytro k 4.2"
     return start, end
 
 
@@ -311,7 +406,9 @@ def _phrase_at(words: Words, i: int, found: _Found) -> Iterator[Span]:
             continue
         start, end = words.starts[i], words.ends[i + size - 1]
         if identifier in _PEOPLE:
-            if not all(map(words.capital, range(i, i + size))) or eponym(words, i + size - 1):
+            said = all(map(words.capital, range(i, i + size)))
+            cased = words.few_capitals or all(words.raw[k].isupper() for k in range(i, i + size))
+            if not (said or (cased and _firm(form))) or eponym(words, i + size - 1):
                 continue
             start = _with_initials(words, i, found.initials)[0]
         elif identifier in _NUMBERS:

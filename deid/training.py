@@ -211,7 +211,7 @@ Trained by `{card["command"]}` ({settings}); the same command with the same vers
 
 {sources}
 
-Which of its finds to believe is decided by judge.npz: {card["judge"]["trees"]} boosted trees grown on {card["judge"]["finds"]:,} finds in {card["judge"]["texts"]:,} annotated texts
+Which of its finds to believe is decided by judge.npz: {card["judge"]["trees"]} boosted trees grown on {card["judge"]["drawn"]:,} finds in {card["judge"]["texts"]:,} annotated texts
 ({card["judge"]["source"]}) that the model was not trained on.
 
 No note of any patient was read. What the detector reaches with it is in benchmarks/results/deid.md.

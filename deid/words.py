@@ -13,6 +13,7 @@ from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from deid import lexicon
+from deid.evidence import DOSE_NEXT
 from deid.vocabulary import EPONYM_HEADS, EPONYMS, is_clinical
 
 # A run of letters and digits; an apostrophe within it belongs to it, a hyphen does not.
@@ -45,6 +46,8 @@ _PERSON_VERBS = frozenset(
     verbalizes appears asks asked wants wishes agrees agreed refuses refused understands describes described admits
     underwent feels felt notes noted tells told thinks prefers declines declined remembers worries enjoys smokes drinks sleeps
     drives steps transfers transferred walks walked ate eats slept cries cried knows knew sings signs scores tires sets
+    talks laughs cheats hopes sits speaks visits waits watches writes wears smiles nods answers insists jokes hears listens
+    whispers naps snores dances cooks prays
     himself herself
     was is has had will would may can could should did does came comes and who
     """.split()
@@ -66,13 +69,30 @@ NEVER_ALONE = frozenset(
     it at as be by go if me of on up us we
     """.split()
 )
-# What never follows the verb: "Will is in town", "Will fitted the levers", "will awake at 2300".
+# What never follows the verb: "Will is in town", "Will fitted the levers", "will opens eyes", "will awake at 2300".
 _WILL = re.compile(
-    r"(?:is|was|has|had|wants|says|said|states|denies|reports|went|came|left|awake|asleep|alert|calm|stable|himself"
+    r"(?:is|was|has|had|said|went|came|left|since|who|whose|because|and|or|awake|asleep|alert|calm|stable|himself"
+    r"|(?!(?:always|perhaps|besides|sometimes|afterwards|towards|this|his|its)$)[a-z]+[^\Wsu]s"
     r"|(?!(?:need|feed|bleed|proceed|exceed|succeed|speed|shed|seed|embed|breed|heed|wed|bed)$)[a-z]+ed)$"
 )
-# "Faith 7 and baby Hope 19 mo": children, with their ages
-_AGED = re.compile(r"[ ,(]{1,3}\d{1,2}\)?(?:,?[ ](?:and|&|yo|y/o|mo|months|years)\b)")
+# Names that are little words: what never follows those. "An is diabetic", "an's film", "back to An.", "an drives him".
+ARTICLES = frozenset(["an", "my"])
+_NO_ARTICLE = re.compile(r"'s\b|[.,;:)!?]|(?<=[aA][nN])[ ][bcdgjkpqtvwyz][a-z]{2}")
+_SPOKEN = frozenset(
+    """
+    is was has had will who and says said denies denied reports reported states stated wants wanted called cried asked told went came made gave
+    took knows thinks lives agrees agreed declined refused tolerated repeated observes himself herself
+    """.split()
+)
+# Whom one tells and asks, and how people are, in a text typed in small letters or in capitals: "asked chase", "metro asleep"
+_TOLD_BEFORE = frozenset("told asked called calls paged per by via with w spoke informed named".split())
+_STATES = frozenset(
+    "not awake asleep alert anxious tearful crying smiling sleeping resting laughing nodding sitting calm pleasant nauseated".split()
+)
+# "Faith 7 and baby Hope 19 mo", "lyrica now 28, 16 mo after": people with their ages
+_AGED = re.compile(
+    r"(?:[ ,(]{1,3}\d{1,2}\)?(?:,?[ ](?:and|&|yo|y/o|mo|months|years)\b)|[ ](?:is|now|turned)[ ]\d{1,2}[,.])"
+)
 _FEW = 50  # a text with fewer than one capital in so many letters is typed in lower case
 
 
@@ -188,6 +208,13 @@ class Words:
                 return True
         return False
 
+    def is_line(self, i: int) -> bool:
+        """Whether nothing else stands in the line of word i."""
+        before = self.gap(i - 1).rpartition("\n") if i else ("", "\n", self.text[: self.starts[i]])
+        last = i + 1 == len(self)
+        after = ("", "\n", "") if last else self.gap(i).partition("\n")
+        return bool(before[1] and after[1]) and not (before[2] + after[0]).strip()
+
     def next_word(self, i: int) -> str:
         """The next word in lower case, "" where a sign stands between."""
         if i + 1 >= len(self.raw) or self.text[self.end(i) : self.starts[i + 1]].strip("'sS ") or "\n" in self.gap(i):
@@ -221,6 +248,10 @@ def alone(words: Words, i: int, *, sure: bool, called: bool = False) -> bool:
     that its capital says so at the head of a sentence too: "Kit has set up the calls".
     """
     low, raw = words.low[i], words.raw[i]
+    if low in ARTICLES:
+        return called and (
+            words.next_word(i) in _SPOKEN or bool(_NO_ARTICLE.match(words.text, words.starts[i] + len(low)))
+        )
     # The table of the patient may hold a misspelling; what stands in the text decides.
     known = trait(low)
     likely = words.capital(i) or (words.few_capitals and (known.free or known.share >= (0.1 if sure else 0.5)))
@@ -238,19 +269,18 @@ def alone(words: Words, i: int, *, sure: bool, called: bool = False) -> bool:
     if low in NEVER_ALONE or masked or eponym(words, i):
         return False
     capital, after = words.capital(i), words.next_word(i)
-    if (low == "will" and _WILL.match(after)) or (capital and known.clinical and after in _HUMAN_VERBS):
-        return True
-    if sure and capital and _AGED.match(words.text, words.ends[i]):
+    lower_text = words.few_capitals or (raw.isupper() and not capital)
+    if _acts(words, i, sure=sure, called=called, cased=lower_text and not capital):
         return True
     if len(low) <= 3 and not (
         capital and (not raw.isupper() or (len(low) == 3 and known.share >= 0.95 and not known.clinical))
     ):
         return False
-    if known.free or (called and capital and not _in_title_case(words, i)):
+    dosed = known.clinical and DOSE_NEXT.match(words.text, words.ends[i])
+    if known.free or (called and capital and not dosed and not _in_title_case(words, i)):
         return True
     if known.month:
         return capital and after in _PERSON_VERBS - _WEAK_VERBS
-    lower_text = words.few_capitals or (raw.isupper() and not capital)
     if not capital:
         strong = known.share >= 0.9 and not known.clinical
         return lower_text and (strong or (known.share >= 0.1 and after in _PERSON_VERBS - _WEAK_VERBS))
@@ -265,7 +295,29 @@ def alone(words: Words, i: int, *, sure: bool, called: bool = False) -> bool:
         return False
     if first:  # "Kestrel states that", but "Pain takes her breath"
         return not known.clinical and after in _PERSON_VERBS - _WEAK_VERBS
-    return not _in_title_case(words, i) and not (known.clinical and _heads_label(words, i))
+    return not _in_title_case(words, i) and not (known.clinical and (dosed or _heads_label(words, i)))
+
+
+def _acts(words: Words, i: int, *, sure: bool, called: bool, cased: bool) -> bool:
+    """Whether word i, which somebody is called, does or is what only people do or are. `cased`: its letters say nothing."""
+    after, clinical = words.next_word(i), trait(words.low[i]).clinical
+    told = i > 0 and words.low[i - 1] in _TOLD_BEFORE and words.gap(i - 1) in (" ", "/ ", "/")
+    if words.low[i] == "will" and (_WILL.match(after) or told):
+        return True
+    if clinical and not cased and words.capital(i) and after in _HUMAN_VERBS:
+        return True
+    if not (sure or called):
+        return False
+    if not clinical and words.is_line(i):
+        return True  # a signature
+    aged = _AGED.match(words.text, words.ends[i]) and (words.capital(i) or (called and words.few_capitals))
+    if aged or (after in ("himself", "herself") and not clinical):
+        return True
+    if not cased or (clinical and not called):
+        return False
+    if called:
+        return after in _PERSON_VERBS or after in _STATES or (told and not clinical)
+    return after in _PERSON_VERBS - _WEAK_VERBS
 
 
 def _in_title_case(words: Words, i: int) -> bool:

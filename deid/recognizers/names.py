@@ -114,10 +114,14 @@ RULES = (
     # "--Pain, MD, FACP", "-- pain, rn"; "/es/ FENG HE" on a line of its own
     Rule("signature", "CLINICIAN", 0.9, _re(rf"(?:^|\n|[.][ ])[ \t]*--[ ]?(?P<v>{LETTER}(?:{LETTER}|['-](?={LETTER})){{1,20}}),[ ](?:MD|DO|RN|NP|PA-C|PA|LPN|md|do|rn|np|pa-c|pa|lpn)(?![A-Za-z])")),
     Rule("signature_capitals", "CLINICIAN", 0.9, _re(rf"/(?:[Ee][Ss]|ES)/[ \t]{{0,3}}(?P<v>{UPPER}{{2,}}(?:[ ]{UPPER}\.?)?[ ]{UPPER}{{2,}})(?=[ \t]*(?:,|\n|\Z))")),
+    # "DELORES YELLOW HORSE RN" on a line of its own: behind a given name no word is too ordinary
+    Rule("signature_line", "CLINICIAN", 0.9, _re(rf"(?:^|\n)[ \t]*(?P<v>(?:{NAME_WORD})(?:[ ]{UPPER}\.?)?(?:[ ](?:{NAME_WORD})){{1,2}}),?[ ](?:MD|DO|RN|NP|PA-C|PA|LPN|LCSW|CRNA|PharmD|PHARMD)(?=[ \t]*(?:\n|\Z))"),
+        check=lambda m: bool(flags(m["v"].split()[0]) & GIVEN)),
     Rule("relative_in_brackets", "NAME", 0.85, _re(rf"(?<![\w'-])(?P<v>{_PREFIX_NAME})[ \t]\((?:the[ \t]|pt'?s?[ \t]|patient'?s?[ \t])?{RELATIVE}[),;]")),
     Rule("courtesy_title", "NAME", 0.9, _re(rf"(?<!\d[ ])\b(?:{_COURTESY_TITLE})[ \t]{{1,2}}(?:and[ \t]Mrs\.?[ \t])?(?P<v>{_PREFIX_NAME}(?:-{NAME_WORD})?)")),
     Rule("person_title", "NAME", 0.9, _re(rf"(?<!\d[ ])\b{_PERSON_TITLE}[ \t]{{1,2}}(?:and[ \t]Mrs\.?[ \t])?(?P<v>{_PREFIX_NAME}(?:-{NAME_WORD})?)")),
     Rule("person_title_lower", "NAME", 0.85, _re(r"\b(?:mr|mrs|ms|dr)\.?[ \t](?P<v>[a-z]{3,20}(?:[ ](?:al|el|de|la|van|von|bin|abu)[- ][a-z]{3,16})?)\b(?=[ \t.,'])")),
+    Rule("title_letter", "NAME", 0.8, _re(r"\b(?:[Mm]rs|[Dd]r)\.?[ ](?P<v>[A-Za-z])(?=['.,;:)\n]|\Z|[ ](?:is|was|has|had|and|says|said|states|asks|asked|wants|will|aware|notified|called|calls|here|at|to|in)\b)")),
     # "Care handed over to Sharp at 1900", "signed out to Kocher."
     Rule("handed_over", "CLINICIAN", 0.75, _re(rf"\b(?:[Hh]anded[ ](?:over|off)|[Ss]igned[ ](?:out|off)|[Hh]andoff|[Hh]and-off|[Rr]eport[ ](?:called|given)|[Ss]ign-?out)[ ](?:given[ ])?(?:to|from|by)[ ](?P<v>(?!{UPPER}{{2}}){NAME_WORD}(?:{SP}{NAME_WORD})?)(?=[ ]?[.,;\n]|[ ](?:at|@|for|RN|\d)|$)")),
     Rule("with_capitals", "CLINICIAN", 0.62, _re(rf"\b(?:FOLLOW[ -]?UP|F/U|DISCUSSED|SPOKE|CONSULTED|REVIEWED)[ ]WITH[ ](?P<v>{UPPER}{{3,16}})(?=[ ](?:IN|FOR|ON|AT|RE|ABOUT)\b|[ ]?[.,;\n])")),
@@ -285,7 +289,9 @@ _WHATEVER_THE_WORD = frozenset(
         "doctor_little_word",
         "signature",
         "signature_capitals",
+        "signature_line",
         "relative_one",
+        "title_letter",
         "nurse_small",
         "name_given",
         "whose_phone",

@@ -20,6 +20,7 @@ def said(text: str, *found: tuple[str, str]) -> set[tuple[str, str]]:
     ("text", "name", "initials"),
     [
         ("Georgia Lyle, MD, pediatrics (GL/ER)", "Georgia Lyle", "GL"),
+        ("Scored by Georgia Lyle. To GL for interpretation.", "Georgia Lyle", "GL"),
         ("Scored by Quentin Abara 6/17 (QA).", "Quentin Abara", "QA"),
         ("Gonzalez, Maria L. seen.\nMLG 0815", "Gonzalez, Maria L", "MLG"),
         ("augustin ngoma rrt\nplan as above  an\n", "augustin ngoma", "an"),

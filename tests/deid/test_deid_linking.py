@@ -56,9 +56,13 @@ def linked(header: tuple[str, ...], text: str, patients: list[str | None] | None
         (("NAME Marie-Claire Fontenot",), "M-C Fontenot, type A-B Fontenot", ["M-C Fontenot", "Fontenot"]),
         (("NAME Rose Early",), "when Rose scores 8, and a Rose sign", ["Rose"]),
         (("NAME Will Graves",), "Will fitted levers. will awake at 2. WILL IS HERE. Will he need it? Will bleed.", ["Will", "will", "WILL"]),
+        (("NAME Will Graves",), "will opens eyes, tracks. Will always need it, will pass, will focus", ["will"]),
+        (("NAME Will Graves",), "loud words w/ will in hall; raised her and will since; she will in time", ["will", "will"]),
+        (("NAME May Young",), "May steps over the rim. May be seen. It may hurt. In May she fell.", ["May"]),
         (("NAME Arava Orr",), "Arava 20 mg daily. Arava tolerated. Then Arava herself spoke.", ["Arava"]),
         (("NAME Faith Orr",), "Faith 7 and baby. Faith 7 mg", ["Faith"]),
         (("CLINICIAN Delores Yellow Horse",), "by D. Yellow Horse; a yellow horse", ["D. Yellow Horse"]),
+        (("CLINICIAN DELORES YELLOW HORSE RN",), "by D. Yellow Horse; a yellow horse", ["D. Yellow Horse"]),
         (("NAME Kevin Orr",), "Kev sets the alarm", ["Kev"]),
         (("NAME Robert Orr",), "Bob the head, billed for it", []),
     ],
@@ -82,6 +86,56 @@ def test_a_word_that_is_only_ever_somebody_is_at_the_head_of_a_sentence_too(befo
     assert [(s.start, s.end) for s in out] == ([(5, 8)] if masked else [])
 
 
+def called_twice(name: str, text: str, *, score: float = 0.7, times: int = 2) -> list[str]:
+    """What linking finds in `text`, when notes before it say `times` that somebody is called so."""
+    before = [f"Our patient, {name}, came." for _ in range(times)]
+    spans = [spans_of(t, (name, "NAME", score)) for t in before]
+    out = link([*before, text], [*spans, []], ["p"] * (times + 1))[-1]
+    return [text[s.start : s.end] for s in out]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "masked"),
+    [
+        ("An", "An is diabetic. an's film old, back to An. An hour with an aide, an MRI, an ulcer.", ["An", "an", "An"]),
+        ("An", "an drives him, then an old man, an lp", ["an"]),
+        ("My", "My cried. My notes say it was my fault.", ["My"]),
+        ("Nay", "told nay at noon; nay talks too slow; nay, they said", ["nay", "nay"]),
+        ("Chase", "chase not to be told. asked chase. they chase it", ["chase", "chase"]),
+        ("Long", "VITALS DONE. LONG AWAKE. LONG LINE", ["LONG"]),
+        ("Brain", "Brain herself came. Brain scan. brain injury", ["Brain"]),
+        ("Day", "plans made\nDAY\nnext\nday two", ["DAY"]),
+        ("Too", "asked can Too give it; Too much of it too. Ask Too.", ["Too", "Too"]),
+        ("Mu Mu", "no milk. mu mu laughs, mu is short", ["mu mu"]),
+        ("My Hanh", "visit to my hanh at 8, in my room", ["my hanh"]),
+    ],
+)  # fmt: skip
+def test_words_by_which_somebody_is_called_twice(name: str, text: str, masked: list[str]) -> None:
+    assert called_twice(name, text) == masked
+
+
+@pytest.mark.parametrize(("name", "times", "masked"), [("Win", 3, True), ("Win", 2, False), ("Lyrica", 3, False)])
+def test_three_weak_spans_make_a_sure_one_but_not_of_a_drug(name: str, times: int, masked: bool) -> None:
+    text = f"Yellow eyes. {name} notes it."
+    assert called_twice(name, text, score=0.6, times=times) == ([name] if masked else [])
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("No headache. Lyrica in background, cheerful.", ["Lyrica"]),
+        ("No headache. Lyrica 75 mg at night. Lyrica capsules.", []),
+        ("primary care f/u\nlyrica now 28, 16 mo after it", ["lyrica"]),
+        ("primary care f/u\nlyrica now at 75, 16 mo after it", []),
+    ],
+)
+def test_a_drug_that_is_only_ever_somebody_is_so_where_no_dose_follows(text: str, masked: list[str]) -> None:
+    before = ["Our patient, Lyrica, came.", "I called Lyrica at noon."]
+    spans = [spans_of(t, ("Lyrica", "NAME", 0.7)) for t in before]
+    out = link([*before, text], [*spans, []], ["p"] * 3)[-1]
+    assert [text[s.start : s.end] for s in out] == masked
+
+
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
@@ -97,6 +151,23 @@ def test_initials_of_those_named_in_other_notes_are_found(text: str, wanted: lis
     spans = [spans_of(texts[0], ("Linh Nguyen", "NAME")), []]
     assert [text[s.start : s.end] for s in link(texts, spans, ["p", "p"])[1]] == wanted
     assert link(texts, spans, ["p", "q"])[1] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "whole"),
+    [
+        ("uncle y potts is here", "potts", "y potts"),
+        ("PT GRAVES P 43F", "GRAVES", "GRAVES P"),
+        ("hope p can drive her", "hope", "hope p"),
+        ("seen, hope p\nnext", "hope", "hope p"),
+        ("hope p 4.2", "hope", "hope"),
+        ("w potts at her side", "potts", "potts"),
+    ],
+)
+def test_an_initial_beside_a_name_goes_with_it(text: str, name: str, whole: str) -> None:
+    texts = ["Yee Potts Graves", text]
+    out = link(texts, [spans_of(texts[0], (texts[0], "NAME")), spans_of(text, (name, "NAME", 0.7))], ["p", "p"])[1]
+    assert text[out[0].start : out[-1].end] == whole
 
 
 def test_a_weak_span_is_not_carried_further() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,7 @@ def test_training_gives_the_same_weights_for_the_same_seed(tmp_path: Path, vocab
     def weights(seed: int, folder: str) -> bytes:
         filled = [(t.text, t.spans) for t in itertools.islice(texts(seed, 0, vocabulary), 120)]  # type: ignore[arg-type]
         model = train([filled], 1, known=frozenset(["seen"]), seed=seed, width=32, depth=2)
-        save(model, tmp_path / folder, _CARD, lambda made: {"trees": 1, "finds": 1, "texts": 1, "source": "x"})
+        save(model, tmp_path / folder, _CARD, lambda made: {"trees": 1, "finds": 1, "drawn": 1, "texts": 1, "source": "x"})
         return (tmp_path / folder / "identifiers" / "model").read_bytes()
 
     first = weights(3, "a")
@@ -171,9 +172,7 @@ def test_train_says_at_once_that_its_folder_cannot_be_made(tmp_path: Path) -> No
     assert "texts" not in result.stdout
 
 
-# Ten minutes of work: a model of one round doubts nearly everything, and its judge is grown twice.
 @pytest.mark.slow
-@pytest.mark.timeout(1500)
 def test_train_writes_a_model_that_detect_takes(tmp_path: Path) -> None:
     out = tmp_path / "models" / "mine" / "model"  # the folders above it are made
     result = run_command(tmp_path, "deid", "train", "--rounds", "1", "--patients", "1", "--out", str(out), "--json")
@@ -181,12 +180,19 @@ def test_train_writes_a_model_that_detect_takes(tmp_path: Path) -> None:
     assert json.loads(result.stdout)["settings"]["rounds"] == 1
     assert (out / "README.md").is_file()
     assert load_detector(DetectParams(ner=str(out))).detect(["Dr. Maria Gonzalez was seen."])[0]
+
+
+@pytest.mark.slow
+def test_calibrate_grows_the_judge_on_gold_of_one_s_own_too(tmp_path: Path) -> None:
+    out = shutil.copytree(ner.MODELS["clinical_v1"], tmp_path / "clinical_v1")
+    before = (out / "judge.npz").read_bytes()
     gold = tmp_path / "gold.txt"
     gold.write_text(
         (JUDGED / "29_slices.txt").read_text(encoding="utf-8")[-20_000:].split("=====", 1)[1], encoding="utf-8"
     )
-    again = run_command(tmp_path, "deid", "calibrate", str(out), "--gold", str(gold))
-    assert again.returncode == 0, again.stderr
+    result = run_command(tmp_path, "deid", "calibrate", str(out), "--gold", str(gold))
+    assert result.returncode == 0, result.stderr
+    assert (out / "judge.npz").read_bytes() != before
     assert json.loads((out / "card.json").read_text())["judge"]["source"].split("; ")[1].startswith("gold.txt")
 
 

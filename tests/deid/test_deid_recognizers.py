@@ -153,6 +153,8 @@ FOUND = [
     ("Tomorrow w/ Dr. «He»; optimised.", "CLINICIAN"),
     ("Clinical correlation advised.\n--«Pain», MD, FACP", "CLINICIAN"),
     ("/es/ «FENG HE»\nSurgery", "CLINICIAN"),
+    ("respite offered, mrs «l» says no", "NAME"),
+    ("on the list.\n«DELORES YELLOW HORSE» RN\n", "CLINICIAN"),
     ("juana («94» f, dob", "AGE"),
     ("o. tolliver rn and «k. johnson» slept", "NAME"),
     ("«Vantrexo» cough is better today.", "NAME"),

@@ -48,6 +48,16 @@ def test_the_same_rows_and_seed_give_the_same_file(grown: Judge, tmp_path: Path)
     assert all(np.array_equal(x, y) for x, y in zip(read, grown, strict=True))
 
 
+@given(st.integers(0, 500), st.integers(0, 9))
+def test_of_too_many_finds_as_many_as_are_taken_are_drawn_by_lot_in_their_order(finds: int, seed: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(calibrate, "MOST", 100)
+        kept = calibrate.drawn(finds, seed=seed)
+        assert np.array_equal(kept, calibrate.drawn(finds, seed=seed))
+    assert len(kept) == min(finds, 100)
+    assert kept.tolist() == sorted(set(kept.tolist()) & set(range(finds)))
+
+
 def test_gold_without_anything_to_tell_apart_is_refused() -> None:
     rows, truth, weights = _rows(1)
     with pytest.raises(UserError, match="nothing to tell apart"):
