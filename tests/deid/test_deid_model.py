@@ -80,7 +80,12 @@ def test_training_gives_the_same_weights_for_the_same_seed(tmp_path: Path, vocab
     def weights(seed: int, folder: str) -> bytes:
         filled = [(t.text, t.spans) for t in itertools.islice(texts(seed, 0, vocabulary), 120)]  # type: ignore[arg-type]
         model = train([filled], 1, known=frozenset(["seen"]), seed=seed, width=32, depth=2)
-        save(model, tmp_path / folder, _CARD, lambda made: {"trees": 1, "finds": 1, "drawn": 1, "texts": 1, "source": "x"})
+        save(
+            model,
+            tmp_path / folder,
+            _CARD,
+            lambda made: {"trees": 1, "finds": 1, "drawn": 1, "texts": 1, "source": "x"},
+        )
         return (tmp_path / folder / "identifiers" / "model").read_bytes()
 
     first = weights(3, "a")
