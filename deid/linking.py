@@ -98,8 +98,8 @@ class _Found(NamedTuple):
     phrases: dict[tuple[str, ...], str]
     lengths: dict[str, tuple[int, ...]]
     said: frozenset[str]  # words that a title, a relative, a label or more than one place said to be a name
-    somebody: dict[str, str]  # words of names in one sure place or two others, and what they may be shortened to
-    people: frozenset[str]  # of these, words of names themselves
+    somebody: dict[str, str]  # words of names in one sure place or two others
+    shortened: dict[str, str]  # what those may be shortened to
     called: frozenset[str]  # words that in these notes are somebody in more than one place and never anything else
 
 
@@ -260,8 +260,6 @@ def _collect(notes: Sequence[tuple[Words, Sequence[Span]]]) -> _Found:
     longest_first = {first: tuple(sorted(sizes, reverse=True)) for first, sizes in lengths.items()}
     places = _places(notes)
     somebody = _classes({low: by for low, by in places.items() if by.total() > 1})
-    people = frozenset(somebody)
-    somebody = {**short_forms(somebody), **somebody}
     often = _often(places)
     called = _only_called(notes, often)
     names = {**_nicknames(names), **often, **names}
@@ -274,7 +272,7 @@ def _collect(notes: Sequence[tuple[Words, Sequence[Span]]]) -> _Found:
         longest_first,
         frozenset(said),
         somebody,
-        people,
+        short_forms(somebody),
         frozenset(called),
     )
 
@@ -336,11 +334,12 @@ def _by_context(
     words: dict[int, Words], spans: Sequence[Sequence[Span]], found: _Found, read: Read
 ) -> dict[int, list[Span]]:
     """Spans of words that call somebody, where nothing but what stands around them tells."""
+    might_mean = {**found.shortened, **found.somebody}
     places = []
     for i, of_text in words.items():
         starts = [span.start for span in spans[i]]
         for k, low in enumerate(of_text.low):
-            if low in found.somebody and could_mean_somebody(of_text, k, called=low in found.people):
+            if low in might_mean and could_mean_somebody(of_text, k, called=low in found.somebody):
                 at = bisect_right(starts, of_text.starts[k]) - 1
                 if at < 0 or spans[i][at].end <= of_text.starts[k]:
                     places.append((i, k))
@@ -350,7 +349,7 @@ def _by_context(
     for (i, k), meant in zip(places, mean_somebody(read, [(words[i], k) for i, k in places]), strict=True):
         if meant:
             start, end = _with_initials(words[i], k, found.initials)
-            more.setdefault(i, []).append(Span(start, end, found.somebody[words[i].low[k]], _SLIP, "linking.context"))
+            more.setdefault(i, []).append(Span(start, end, might_mean[words[i].low[k]], _SLIP, "linking.context"))
     return more
 
 

@@ -210,10 +210,10 @@ class Words:
 
     def is_line(self, i: int) -> bool:
         """Whether nothing else stands in the line of word i."""
-        before = self.gap(i - 1).rpartition("\n") if i else ("", "\n", self.text[: self.starts[i]])
-        last = i + 1 == len(self)
-        after = ("", "\n", "") if last else self.gap(i).partition("\n")
-        return bool(before[1] and after[1]) and not (before[2] + after[0]).strip()
+        before = self.text[self.ends[i - 1] if i else 0 : self.starts[i]]
+        after = self.text[self.ends[i] : self.starts[i + 1] if i + 1 < len(self) else None]
+        first, last = not i or "\n" in before, i + 1 == len(self) or "\n" in after
+        return first and last and not (before.rpartition("\n")[2] + after.partition("\n")[0]).strip()
 
     def next_word(self, i: int) -> str:
         """The next word in lower case, "" where a sign stands between."""
@@ -248,10 +248,6 @@ def alone(words: Words, i: int, *, sure: bool, called: bool = False) -> bool:
     that its capital says so at the head of a sentence too: "Kit has set up the calls".
     """
     low, raw = words.low[i], words.raw[i]
-    if low in ARTICLES:
-        return called and (
-            words.next_word(i) in _SPOKEN or bool(_NO_ARTICLE.match(words.text, words.starts[i] + len(low)))
-        )
     # The table of the patient may hold a misspelling; what stands in the text decides.
     known = trait(low)
     likely = words.capital(i) or (words.few_capitals and (known.free or known.share >= (0.1 if sure else 0.5)))
@@ -266,6 +262,8 @@ def alone(words: Words, i: int, *, sure: bool, called: bool = False) -> bool:
         words.text[words.starts[i] - 1 : words.starts[i]] == "["
         and words.text[words.ends[i] : words.ends[i] + 1] == "]"
     )
+    if low in ARTICLES and (sure or called) and not masked and _no_article(words, i):
+        return True
     if low in NEVER_ALONE or masked or eponym(words, i):
         return False
     capital, after = words.capital(i), words.next_word(i)
@@ -296,6 +294,11 @@ def alone(words: Words, i: int, *, sure: bool, called: bool = False) -> bool:
     if first:  # "Kestrel states that", but "Pain takes her breath"
         return not known.clinical and after in _PERSON_VERBS - _WEAK_VERBS
     return not _in_title_case(words, i) and not (known.clinical and (dosed or _heads_label(words, i)))
+
+
+def _no_article(words: Words, i: int) -> bool:
+    """Whether "an" or "my" stands where the little word never does: "An is diabetic", "back to An."."""
+    return words.next_word(i) in _SPOKEN or bool(_NO_ARTICLE.match(words.text, words.starts[i] + len(words.low[i])))
 
 
 def _acts(words: Words, i: int, *, sure: bool, called: bool, cased: bool) -> bool:

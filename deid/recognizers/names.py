@@ -121,6 +121,7 @@ RULES = (
     Rule("courtesy_title", "NAME", 0.9, _re(rf"(?<!\d[ ])\b(?:{_COURTESY_TITLE})[ \t]{{1,2}}(?:and[ \t]Mrs\.?[ \t])?(?P<v>{_PREFIX_NAME}(?:-{NAME_WORD})?)")),
     Rule("person_title", "NAME", 0.9, _re(rf"(?<!\d[ ])\b{_PERSON_TITLE}[ \t]{{1,2}}(?:and[ \t]Mrs\.?[ \t])?(?P<v>{_PREFIX_NAME}(?:-{NAME_WORD})?)")),
     Rule("person_title_lower", "NAME", 0.85, _re(r"\b(?:mr|mrs|ms|dr)\.?[ \t](?P<v>[a-z]{3,20}(?:[ ](?:al|el|de|la|van|von|bin|abu)[- ][a-z]{3,16})?)\b(?=[ \t.,'])")),
+    # "mrs l says no", "told Dr. K."
     Rule("title_letter", "NAME", 0.8, _re(r"\b(?:[Mm]rs|[Dd]r)\.?[ ](?P<v>[A-Za-z])(?=['.,;:)\n]|\Z|[ ](?:is|was|has|had|and|says|said|states|asks|asked|wants|will|aware|notified|called|calls|here|at|to|in)\b)")),
     # "Care handed over to Sharp at 1900", "signed out to Kocher."
     Rule("handed_over", "CLINICIAN", 0.75, _re(rf"\b(?:[Hh]anded[ ](?:over|off)|[Ss]igned[ ](?:out|off)|[Hh]andoff|[Hh]and-off|[Rr]eport[ ](?:called|given)|[Ss]ign-?out)[ ](?:given[ ])?(?:to|from|by)[ ](?P<v>(?!{UPPER}{{2}}){NAME_WORD}(?:{SP}{NAME_WORD})?)(?=[ ]?[.,;\n]|[ ](?:at|@|for|RN|\d)|$)")),

@@ -197,6 +197,7 @@ def test_names_that_are_words_are_found_where_a_person_is_meant(
         ([("first_name", "Hale"), ("last_name", "Nurse")], "Hale Nurse came. Nurse Ratchet spoke to the Nurse. Mr. Nurse", ["Hale Nurse", "Nurse"]),
         ([("name", "Nurse Hale")], "the Nurse; Hale came", ["Hale"]),
         ([("first_name", "Fang"), ("last_name", "He")], "re fang he, fax 1. the dog's fang he saw", ["fang he"]),
+        ([("first_name", "An"), ("last_name", "My")], "Ms. An was seen an hour ago; Mr. My, her. Back to An. In my view, An tolerated it.", ["An", "My", "An", "An"]),
     ],
 )  # fmt: skip
 def test_titles_and_little_words_that_are_surnames(rows: list[tuple[str, str]], text: str, wanted: list[str]) -> None:

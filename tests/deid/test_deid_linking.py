@@ -105,6 +105,8 @@ def called_twice(name: str, text: str, *, score: float = 0.7, times: int = 2) ->
         ("Long", "VITALS DONE. LONG AWAKE. LONG LINE", ["LONG"]),
         ("Brain", "Brain herself came. Brain scan. brain injury", ["Brain"]),
         ("Day", "plans made\nDAY\nnext\nday two", ["DAY"]),
+        ("Day", "plans made\nday 2 %", []),
+        ("Day", "plans made\nday %", []),
         ("Too", "asked can Too give it; Too much of it too. Ask Too.", ["Too", "Too"]),
         ("Mu Mu", "no milk. mu mu laughs, mu is short", ["mu mu"]),
         ("My Hanh", "visit to my hanh at 8, in my room", ["my hanh"]),
