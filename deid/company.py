@@ -30,7 +30,7 @@ _SMALL_INITIALS = re.compile(
     rf"(?:[ \t]{{2,}}|/|\n[ \t]*|~|[.][ ])(?P<v>(?P<a>[a-z]{{2,4}})(?:[/:](?P<b>[a-z]{{2,4}}))?)(?=[ \t]*(?:\n|\Z)|{_CREDENTIAL_NEXT})"
 )
 # What stands for staff, not for somebody of the staff, whoever works there.
-_ROLES = frozenset(
+ROLES = frozenset(
     "md do rn np pa rt pt ot lpn cna ma st sw cm or er ed icu pm am po iv im sc sq hs bid tid qid prn dr mr ms".split()
 )
 _SIGNS = str.maketrans("", "", "._")
@@ -115,7 +115,7 @@ def initialled(text: str, initials: Collection[str]) -> Iterator[Span]:
     for match in _INITIALS.finditer(text):
         said = match["v"]
         low = re.sub(r"[^A-Za-z]", "", said).lower()
-        if low not in initials or low in _ROLES:
+        if low not in initials or low in ROLES:
             continue
         start, end = match.span("v")
         signs = bool(_SIGN_BEFORE.search(text, max(0, start - 6), start)) + bool(_SIGN_AFTER.match(text, end))
@@ -123,5 +123,5 @@ def initialled(text: str, initials: Collection[str]) -> Iterator[Span]:
         if signs == 2 or ((signs or "." in said) and low not in SHORTHAND):
             yield Span(start, end, "OTHER_ID", 0.55, "company.initials")
     for match in _SMALL_INITIALS.finditer(text):
-        if any(part in initials and part not in _ROLES for part in match.group("a", "b")):
+        if any(part in initials and part not in ROLES for part in match.group("a", "b")):
             yield Span(*match.span("v"), "OTHER_ID", 0.55, "company.initials")

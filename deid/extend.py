@@ -35,7 +35,7 @@ _ZIP_AFTER = re.compile(
 # "Florence Grayeyes, 97, at home", "my father Wendell is 91 and": only a person is followed so.
 _AGE_AFTER = re.compile(
     r"(?:[ ]?[(\[]?[\"“'][^\"”'\n]{1,16}[\"”'][)\]]?)?"  # a nickname between
-    r"(?:(?:,|[ ](?:is|was|turns|turned|just[ ]turned)|[ ]{1,4}\(|[ ]aged?|[ ]-)[ ]?(?P<v>9\d|1[01]\d|ninety(?:[ -](?:one|two|three|four|five|six|seven|eight|nine))?)"
+    r"(?:(?:,?[ ](?:is|was|turns|turned|just[ ]turned)|,|\.?[ ]{1,4}\(|[ ]aged?|[ ]-)[ ]?(?P<v>9\d|1[01]\d|ninety(?:[ -](?:one|two|three|four|five|six|seven|eight|nine))?)"
     r"(?=[,.;:)\n]|[ ](?:and|who|with|from|lives|came|in|is|was|has|had|now|years?|y)\b)(?![.,]\d)"
     r"|[ ](?P<w>9\d|1[01]\d)(?=,?[ ](?:POD|HD|LOS|s/p|c/o|w/|adm\b|[MF]\b)))"
 )
@@ -75,7 +75,8 @@ def extended(text: str, spans: Sequence[Span]) -> list[Span]:
 def _joins(word: str) -> bool:
     """A capitalised word beside a name that is one of its words: on the lists of names, or on no list at all."""
     low = word.lower()
-    if (low in _TITLES and low not in ("her", "son")) or (word.isupper() and len(word) < 5):
+    short = word.isupper() and len(word) < 5 and word[:2].isalpha()  # but "O'D" is a name cut short
+    if (low in _TITLES and low not in ("her", "son")) or short:
         return False
     bits = flags(word)
     return bool(bits & ANY_NAME and not bits & (DRUG | MONTHDAY)) or not bits

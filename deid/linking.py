@@ -7,8 +7,10 @@ one "NAME:1" in all notes of the patient.
 **Found once.** Words of names with a score from 0.65 on, in the forms that `deid.words.alone` allows: a word that stands in
 no dictionary in any case, "White" only with a capital within a sentence, "May" and "Pain" never by themselves, and none
 before "disease". A word by which people are called twice in the patient's notes and which stands nowhere in small letters as
-anything else is somebody at the head of a sentence too ("Kit has set up the calls"). Initials of whoever is named in any of them. Words that differ by one letter from a name of six letters or more, if no list holds them. Facilities,
-employers and cities of two words or of one unknown word; numbers of six signs and more, as they were written.
+anything else is somebody at the head of a sentence too ("Kit has set up the calls"). Where these forms do not decide, the
+model reads the place once more with a stranger's name in it (`deid.reread`): "Grace weekly". Initials of whoever is named in
+any of them. Words that differ by one letter from a name of six letters or more, if no list holds them. Facilities, employers
+and cities of two words or of one unknown word; numbers of six signs and more, as they were written.
 
 **Who is who.** Full names make the persons; initials, single names, nicknames and slips are given to the person they fit,
 of several to the one named most, then first. Labels count up by the first mention in the order of the texts, so they do
@@ -26,7 +28,7 @@ from typing import NamedTuple
 
 from deid import lexicon
 from deid.company import forms, initialled
-from deid.reread import Read, could_mean_somebody, mean_somebody, short_forms
+from deid.reread import Read, could_mean_somebody, initials_could, mean_somebody, short_forms
 from deid.spans import Span, merge
 from deid.vocabulary import STATES
 from deid.words import ARTICLES, NEVER_ALONE, TITLES, Words, alone, distance, eponym, trait, unknown
@@ -128,10 +130,11 @@ def link(
         for i in members:
             if more := list(_everywhere(words[i], out[i], found)):
                 out[i] = merge(texts[i], [*out[i], *more])
+        initials = set().union(*(forms(texts[i], out[i])[0] for i in members))
         if read:
-            for i, more in _by_context(words, out, found, read).items():
+            for i, more in _by_context(words, out, found, initials, read).items():
                 out[i] = merge(texts[i], [*out[i], *more])
-        if len(members) > 1 and (initials := set().union(*(forms(texts[i], out[i])[0] for i in members))):
+        if len(members) > 1 and initials:
             for i in members:
                 if more := list(initialled(texts[i], initials)):
                     out[i] = merge(texts[i], [*out[i], *more])
@@ -331,25 +334,39 @@ def _everywhere(words: Words, spans: Sequence[Span], found: _Found) -> Iterator[
 
 
 def _by_context(
-    words: dict[int, Words], spans: Sequence[Sequence[Span]], found: _Found, read: Read
+    words: dict[int, Words], spans: Sequence[Sequence[Span]], found: _Found, initials: Collection[str], read: Read
 ) -> dict[int, list[Span]]:
     """Spans of words that call somebody, where nothing but what stands around them tells."""
     might_mean = {**found.shortened, **found.somebody}
-    places = []
+    places: list[tuple[int, int, int, str]] = []
     for i, of_text in words.items():
         starts = [span.start for span in spans[i]]
+
+        def masked(first: int, last: int, of_text: Words = of_text, starts: list[int] = starts, i: int = i) -> bool:
+            at = bisect_right(starts, of_text.starts[first]) - 1
+            return at >= 0 and spans[i][at].end >= of_text.end(last)
+
         for k, low in enumerate(of_text.low):
-            if low in might_mean and could_mean_somebody(of_text, k, called=low in found.somebody):
-                at = bisect_right(starts, of_text.starts[k]) - 1
-                if at < 0 or spans[i][at].end <= of_text.starts[k]:
-                    places.append((i, k))
+            if low in might_mean and could_mean_somebody(of_text, k, called=low in found.somebody) and not masked(k, k):
+                places.append((i, k, k, might_mean[low]))
+            elif low in initials and initials_could(of_text, k) and not masked(k, k):
+                places.append((i, k, k, "OTHER_ID"))
+            for size in found.lengths.get(low, ()):
+                identifier = found.phrases.get(tuple(of_text.low[k : k + size]), "") if k + size <= len(of_text) else ""
+                near = all(len(of_text.gap(n)) <= 3 for n in range(k, min(k + size, len(of_text)) - 1))
+                if identifier in _PEOPLE and near and not masked(k, k + size - 1):
+                    places.append((i, k, k + size - 1, identifier))
     if not places:
         return {}
     more: dict[int, list[Span]] = {}
-    for (i, k), meant in zip(places, mean_somebody(read, [(words[i], k) for i, k in places]), strict=True):
+    for (i, first, last, identifier), meant in zip(
+        places, mean_somebody(read, [(words[i], first, last) for i, first, last, _ in places]), strict=True
+    ):
         if meant:
-            start, end = _with_initials(words[i], k, found.initials)
-            more.setdefault(i, []).append(Span(start, end, might_mean[words[i].low[k]], _SLIP, "linking.context"))
+            start, end = _with_initials(words[i], first, found.initials)[0], words[i].end(last)
+            if first == last and identifier != "OTHER_ID":
+                end = _with_initials(words[i], last, found.initials)[1]
+            more.setdefault(i, []).append(Span(start, end, identifier, _SLIP, "linking.context"))
     return more
 
 
@@ -370,11 +387,10 @@ def _with_initials(words: Words, i: int, initials: frozenset[str]) -> tuple[int,
     while first and i - first < 3 and words.gap(first - 1) in (". ", ".") and _letter(words, first - 1, initials):
         first -= 1
         start = words.starts[first]
-    small = (
-        first == i and i and words.raw[i].islower() and words.gap(i - 1) in (" ", ". ") and words.raw[i - 1] in _SMALL
-    )
-    if small and words.low[i - 1] in initials:
-        first, start = i - 1, words.starts[i - 1]  # "uncle y potts"
+    if first == i and i and words.raw[i].islower() and words.raw[i - 1].islower() and words.low[i - 1] in initials:
+        dotted = words.gap(i - 1) == ". "  # "a. long soldier"
+        if dotted or (words.gap(i - 1) == " " and words.raw[i - 1] in _SMALL):
+            first, start = i - 1, words.starts[i - 1]  # "uncle y potts"
     pair = _PAIR_BEFORE.search(words.text, max(0, start - 5), start) if first == i else None
     if pair and initials.issuperset(map(str.lower, pair.groups())):
         start = pair.start()  # "M-C Fontenot"

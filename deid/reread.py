@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from deid.company import ROLES
 from deid.evidence import Entity
 from deid.lexicon import CLINICAL, CLOSED, DRUG, flags
 from deid.vocabulary import common_words
@@ -20,7 +21,7 @@ Read = Callable[[Sequence[str]], list[list[Entity]]]
 
 _STRANGER = "Tarvonik"
 _AROUND = 80  # letters to each side; the model sees five tokens
-_LEAST = 0.15
+_LEAST = 0.12
 # Words of the closed classes that are names too, where the notes call somebody so.
 _LITTLE = frozenset("an do may my no so than too".split())
 # What one is beside one's name: "Pastor Koval", "aide Precious"
@@ -55,12 +56,20 @@ def could_mean_somebody(words: Words, i: int, *, called: bool) -> bool:
     return capital or (low != "may" and (called or words.few_capitals))
 
 
-def mean_somebody(read: Read, places: Sequence[tuple[Words, int]]) -> list[bool]:
-    """For word i of each text, whether `read` takes a stranger in its place for a person."""
+def initials_could(words: Words, i: int) -> bool:
+    """Whether it is worth reading word i, the initials of somebody, once more: in capitals, its neighbours not."""
+    raw = words.raw[i]
+    return 1 < len(raw) < 4 and raw.isupper() and words.low[i] not in ROLES and not words.shouting(i)
+
+
+def mean_somebody(read: Read, places: Sequence[tuple[Words, int, int]]) -> list[bool]:
+    """For the words from one to another of each text, whether `read` takes a stranger in their place for a person."""
     texts, starts = [], []
-    for words, i in places:
-        start, end, raw = words.starts[i], words.end(i), words.raw[i]
-        stranger = _STRANGER.upper() if raw.isupper() else _STRANGER if raw[0].isupper() else _STRANGER.lower()
+    for words, first, last in places:
+        start, end = words.starts[first], words.end(last)
+        raw = words.text[start:end]
+        loud = raw.isupper() and (len(raw) > 3 or words.shouting(first))
+        stranger = _STRANGER.upper() if loud else _STRANGER if raw[0].isupper() else _STRANGER.lower()
         before = words.text[max(0, start - _AROUND) : start]
         texts.append(before + stranger + words.text[end : end + _AROUND])
         starts.append(len(before))

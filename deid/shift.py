@@ -155,8 +155,8 @@ _SPLIT = re.compile(r"\s*(?:-|\bto\b|\bthrough\b|\bthru\b|\buntil\b|\band\b|&|,)
 _FIXED = {
     "christmas eve": (12, 24), "christmas": (12, 25), "christmas day": (12, 25), "new year's eve": (12, 31),
     "new year's day": (1, 1), "new year's": (1, 1), "halloween": (10, 31), "independence day": (7, 4),
-    "fourth of july": (7, 4), "4th of july": (7, 4), "valentine's day": (2, 14), "veterans day": (11, 11),
-    "st patrick's day": (3, 17), "juneteenth": (6, 19), "cinco de mayo": (5, 5),
+    "fourth of july": (7, 4), "4th of july": (7, 4), "valentine's day": (2, 14), "valentine's": (2, 14),
+    "veterans day": (11, 11), "st patrick's day": (3, 17), "juneteenth": (6, 19), "cinco de mayo": (5, 5),
 }  # fmt: skip
 _NTH = {
     "thanksgiving": (11, 3, 4), "thanksgiving day": (11, 3, 4), "memorial day": (5, 0, -1), "labor day": (9, 0, 1),

@@ -71,10 +71,12 @@ NEVER_ALONE = frozenset(
 )
 # What never follows the verb: "Will is in town", "Will fitted the levers", "will opens eyes", "will awake at 2300".
 _WILL = re.compile(
-    r"(?:is|was|has|had|said|went|came|left|since|who|whose|because|and|or|awake|asleep|alert|calm|stable|himself"
+    r"(?:is|was|has|had|said|went|came|left|since|who|whose|because|and|or|awake|asleep|alert|calm|stable|himself|can"
+    r"|held|sang|took|brought|gave|spoke|woke|kept|knew|ate|slept|sat|stood|felt|thought|told|found|made|saw|wrote|met|did"
     r"|(?!(?:always|perhaps|besides|sometimes|afterwards|towards|this|his|its)$)[a-z]+[^\Wsu]s"
     r"|(?!(?:need|feed|bleed|proceed|exceed|succeed|speed|shed|seed|embed|breed|heed|wed|bed)$)[a-z]+ed)$"
 )
+_ADVERBS = frozenset("always never often also still usually sometimes just".split())
 # Names that are little words: what never follows those. "An is diabetic", "an's film", "back to An.", "an drives him".
 ARTICLES = frozenset(["an", "my"])
 _NO_ARTICLE = re.compile(r"'s\b|[.,;:)!?]|(?<=[aA][nN])[ ][bcdgjkpqtvwyz][a-z]{2}")
@@ -305,8 +307,10 @@ def _acts(words: Words, i: int, *, sure: bool, called: bool, cased: bool) -> boo
     """Whether word i, which somebody is called, does or is what only people do or are. `cased`: its letters say nothing."""
     after, clinical = words.next_word(i), trait(words.low[i]).clinical
     told = i > 0 and words.low[i - 1] in _TOLD_BEFORE and words.gap(i - 1) in (" ", "/ ", "/")
-    if words.low[i] == "will" and (_WILL.match(after) or told):
-        return True
+    if words.low[i] in ("will", "can"):
+        does = words.next_word(i + 1) if after in _ADVERBS else after  # "Will always says he will"
+        if told or _WILL.match(does):
+            return True
     if clinical and not cased and words.capital(i) and after in _HUMAN_VERBS:
         return True
     if not (sure or called):

@@ -146,13 +146,22 @@ RULES = (
             rf"[A-Za-z)],[ \t](?P<v>{_OVER}),[ \t](?:widow(?:er|ed)?|married|retired|single|from|lives|living|resident|of|with|who|presents|presented|admitted|she|he|mother|father|here|seen|came|brought|a|in)\b"
         ),
     ),
-    # "Grandfather still drives at 93.", "died at ninety-one"
+    # "her mother, Agnes Iron Rope, is 93 and lives with her"
+    Rule(
+        "relative_is",
+        "AGE",
+        0.85,
+        re.compile(
+            rf"\b(?i:{RELATIVE}),?[ ](?:[A-Z][\w'-]{{1,16}},?[ ]){{1,3}}(?:is|was|turn(?:s|ed))[ ](?:now[ ])?(?P<v>{_OVER}|{_OVER_WORD})(?=[,.;)\n]|[ ](?:and|who|with|now|but|years?|y)\b)(?![.,]\d)"
+        ),
+    ),
+    # "Grandfather still drives at 93.", "died at ninety-one", "died in April at 93"
     Rule(
         "at_age",
         "AGE",
         0.85,
         re.compile(
-            rf"\b(?:died|passed(?:[ \t]away)?|alive|living|lives|still[ \t]\w{{3,12}}|healthy|well|deceased)(?:[ \t]of[ \t]\w{{3,14}}(?:[ \t]\w{{3,14}})?)?[ \t]at[ \t](?P<v>{_OVER}|{_OVER_WORD})(?![\d%/:])(?!\.\d)\b",
+            rf"\b(?:died|passed(?:[ \t]away)?|alive|living|lives|still[ \t]\w{{3,12}}|healthy|well|deceased)(?:[ \t](?:of|in|on|last)[ \t]\w{{3,14}}(?:[ \t]\w{{1,14}})?)?[ \t]at[ \t](?P<v>{_OVER}|{_OVER_WORD})(?![\d%/:])(?!\.\d)\b",
             re.IGNORECASE,
         ),
     ),

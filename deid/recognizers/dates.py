@@ -349,8 +349,8 @@ RULES = (
     Rule("line_end_sat", "DATE", 0.5, _re(r"(?<=['a-z] )(?<!o2 )(?<!ox )(?<!he )(?<!pt )(?<!nt )(?<!and )(?<!spo2 )(?P<v>sat|sun|wed)(?=[ \t]*(?:\n|$))", 0)),
     # The days of feasts as hurried hands write them.
     Rule("holiday_lower", "DATE", 0.7, _re(
-        r"\b(?P<v>christmas(?![ \t-](?:disease|factor|tree))(?:[ \t](?:eve|day))?|thanksgiving|easter(?:[ \t]sunday)?|halloween|new[ \t]year'?s?(?:[ \t](?:eve|day))?|memorial[ \t]day|labor[ \t]day|(?:4th|fourth)[ \t]of[ \t]july|mother'?s[ \t]day|father'?s[ \t]day|valentine'?s[ \t]day|hanukkah|passover|ramadan|diwali|juneteenth|xmas)\b(?![ \t](?:resolution|tree))"),
-        only_if=("christmas", "thanksgiving", "easter", "halloween", "new year", "memorial", "labor", "of july", "s day", "hanukkah", "passover", "ramadan", "diwali", "juneteenth", "xmas")),
+        r"\b(?P<v>christmas(?![ \t-](?:disease|factor|tree))(?:[ \t](?:eve|day))?|thanksgiving|easter(?:[ \t]sunday)?|halloween|new[ \t]year'?s?(?:[ \t](?:eve|day))?|memorial[ \t]day|labor[ \t]day|(?:4th|fourth)[ \t]of[ \t]july|mother'?s[ \t]day|father'?s[ \t]day|valentine'?s(?:[ \t]day)?|hanukkah|passover|ramadan|diwali|juneteenth|xmas)\b(?![ \t](?:resolution|tree))"),
+        only_if=("christmas", "thanksgiving", "easter", "halloween", "new year", "memorial", "labor", "of july", "s day", "valentine", "hanukkah", "passover", "ramadan", "diwali", "juneteenth", "xmas")),
     Rule("this_weekday", "DATE", 0.7, _re(r"\b(?P<v>(?:this|next|last|past|this past|this coming)[ \t](?:mon|tues|wednes|thurs|fri|satur|sun)day(?:[ \t](?:in|of)[ \t](?:" + _MONTH + r"))?)\b")),
     Rule("week_of_year", "DATE", 0.8, _re(rf"\b(?P<v>week[ \t]\d{{1,2}}[ \t](?:of|in)[ \t]{_YEAR4})\b")),
     Rule("month_days_list", "DATE", 0.93, _re(rf"(?<![A-Za-z])(?P<v>{_MONTH}\.?[ \t]{_DAY}{_ORDINAL}?(?:,[ \t]?{_DAY}{_ORDINAL}?(?!\d))+(?:,?[ \t](?:and|&)[ \t]{_DAY}{_ORDINAL}?)?(?:,?[ \t]{_YEAR4})?)(?!\d)")),
@@ -387,7 +387,7 @@ RULES = (
         r"\b(?:[Oo]n|[Ll]ast|[Tt]his|[Nn]ext|[Ss]ince|[Uu]ntil|[Bb]y|[Tt]his past|[Pp]ast)[ \t](?P<v>(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b(?:[ \t](?:night|morning|afternoon|evening|eve|noon)\b)?)(?!(?:,[ \t]\w+day)+,?[ \t](?:and|&)[ \t]\w+day)", 0)),
     Rule("holiday", "DATE", 0.75, _re(
         r"\b(?P<v>Christmas(?![ \t-](?:disease|factor|tree))(?:[ \t](?:Eve|Day|morning|night|week|break))?(?![ \t]tree[ \t]pattern)|Thanksgiving(?:[ \t]Day)?|Pascha|Nowruz|Lunar[ \t]New[ \t]Year|Chinese[ \t]New[ \t]Year|Ramadan|Purim|Sukkot|Vesak|Mardi[ \t]Gras|Palm[ \t]Sunday|Boxing[ \t]Day|Canada[ \t]Day|Groundhog[ \t]Day|Election[ \t]Day|Flag[ \t]Day|Black[ \t]Friday|Leap[ \t]Day|XMAS|Xmas|Orthodox[ \t]Christmas|All[ \t]Saints'?[ \t]Day|Patriots'?[ \t]Day|Indigenous[ \t]Peoples'?[ \t]Day|Holy[ \t]Week|Day[ \t]of[ \t]the[ \t]Dead|New[ \t]Year'?s?(?:'s)?[ \t](?:Eve|Day)|Easter(?:[ \t]Sunday)?"
-        r"|Halloween|Memorial[ \t]Day|Labor[ \t]Day|Independence[ \t]Day|(?:the[ \t])?Fourth[ \t]of[ \t]July|4th[ \t]of[ \t]July|Valentine'?s?(?:'s)?[ \t]Day"
+        r"|Halloween|Memorial[ \t]Day|Labor[ \t]Day|Independence[ \t]Day|(?:the[ \t])?Fourth[ \t]of[ \t]July|4th[ \t]of[ \t]July|Valentine'?s?(?:'s)?[ \t]Day|(?<=[Oo]n[ ])Valentine'?s"
         r"|Veterans'?[ \t]Day|Columbus[ \t]Day|Presidents'?[ \t]Day|Mother'?s[ \t]Day|Father'?s[ \t]Day|St\.?[ \t]Patrick'?s[ \t]Day"
         r"|Passover|Hanukkah|Chanukah|Kwanzaa|Juneteenth|Cinco[ \t]de[ \t]Mayo|Yom[ \t]Kippur|Rosh[ \t]Hashanah|Diwali|Eid(?:[ \t]al-\w+)?|Good[ \t]Friday"
         r"|Ash[ \t]Wednesday|Martin[ \t]Luther[ \t]King(?:[ \t]Jr\.?)?[ \t]Day|MLK[ \t]Day|Super[ \t]Bowl[ \t]Sunday)\b(?![ ](?:eggs?|cand(?:y|ies)|sweets|costumes?|lenses|guide|dosing|fast(?:ing)?\b|tabs|decorations|cards?\b|lights|cookies|cake|dishes|foods?))(?:[ \t](?:weekend|week|break|holiday|morning|night|eve))?(?:,?[ \t](?:of[ \t])?(?:19|20)\d\d)?",

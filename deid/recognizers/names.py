@@ -88,6 +88,9 @@ _KIDS_BEFORE = re.compile(
 )
 _BREAK = r"[ \t]{0,2}(?:\n[ \t]{0,4})?"
 
+# Surnames that are little words, which `clean_name` leaves: He, You, To.
+_LITTLE = "He|She|So|Do|An|In|My|No|Or|Me|On|At|Is|To|Who|You|We|It"
+
 
 def _re(pattern: str, flags: int = 0) -> re.Pattern[str]:
     return re.compile(pattern, flags)
@@ -109,8 +112,15 @@ RULES = (
         rf"(?P<v>{_CAPITAL_OR_AFTER_DASH}{NAME_WORD_REST}{SP}(?:{INITIAL}{SP})?{NAME_WORD}),[ \t]{{1,2}}(?:MD|M\.D\.|DO|D\.O\.|RN|NP|PA-C|FNP|CRNA|PhD|LPN|APRN|LCSW|LICSW|PharmD|DPM|DDS|MBBS|DPT|CNM)(?![A-Za-z])"),
         check=lambda m: not all(w.lower() in common_words() and w.lower() not in NAME_WORDS for w in m["v"].split()[1:])),
     Rule("electronic_signature", "CLINICIAN", 0.9, _re(rf"/[Ee][Ss]/[ \t]{{0,3}}(?P<v>{_PREFIX_NAME})")),
-    # "tomorrow w/ Dr. He; optimised", but not "Told Dr. He should call"
-    Rule("doctor_little_word", "CLINICIAN", 0.9, _re(r"\b(?:[Ww]ith|[Ww]/|[Bb]y|[Tt]o|[Pp]er|[Vv]ia|[Ss]ee|[Ff]rom)[ ]Drs?\.?[ ](?P<v>He|So|Do|An|In|My|No|Or|Me|On|At|Is|To|Who)(?=[.;,)]|[ \t]*(?:\n|\Z))")),
+    # "tomorrow w/ Dr. He; optimised", "DR. HE TO FOLLOW", but not "Told Dr. He should call"
+    Rule("doctor_little_word", "CLINICIAN", 0.9, _re(rf"\b(?:Dr|DR|Drs)\.?[ ](?P<v>{_LITTLE}|{_LITTLE.upper()})(?![\w'-])"), check=lambda m: _is_titled(m)),
+    Rule("courtesy_little_word", "NAME", 0.9, _re(rf"\b(?:(?:M[rs]|Mrs|MRS?|MS)\.?[ ](?={UPPER})|mrs\.?[ ]|mr\.?[ ](?=(?:he|you)\b))(?P<v>(?i:{_LITTLE}))(?![\w'-])"),
+        check=lambda m: not m.group().startswith(("MR ", "MR.", "MS ", "MS.")) or _is_titled(m)),
+    # "RE: CAN SEE  DOB 02-29-1977": what a header names is somebody, whatever the words mean
+    Rule("header_little_word", "NAME", 0.85, _re(
+        rf"(?:^|\n)[ \t]*(?:RE|Re|PT|Pt|PATIENT|Patient|CLIENT|Client|RESIDENT|Resident|NAME|Name)[ ]?:[ \t]{{0,3}}(?P<v>{NAME_WORD}(?:,?[ ]{NAME_WORD}){{1,3}}(?:[ ]{UPPER}\b\.?)?)"
+        r"(?=[ \t,(]{1,6}(?:DOB|D\.O\.B|MRN|[A-Z]{3,9}[ ]#|\d{1,3}[ ]?(?:y\b|yo\b|y/o|Y\b|YO\b|[MFmf]\b)))"),
+        check=lambda m: any(word.lower() in CLOSED for word in re.split("[ ,]+", m["v"]))),
     # "--Pain, MD, FACP", "-- pain, rn"; "/es/ FENG HE" on a line of its own
     Rule("signature", "CLINICIAN", 0.9, _re(rf"(?:^|\n|[.][ ])[ \t]*--[ ]?(?P<v>{LETTER}(?:{LETTER}|['-](?={LETTER})){{1,20}}),[ ](?:MD|DO|RN|NP|PA-C|PA|LPN|md|do|rn|np|pa-c|pa|lpn)(?![A-Za-z])")),
     Rule("signature_capitals", "CLINICIAN", 0.9, _re(rf"/(?:[Ee][Ss]|ES)/[ \t]{{0,3}}(?P<v>{UPPER}{{2,}}(?:[ ]{UPPER}\.?)?[ ]{UPPER}{{2,}})(?=[ \t]*(?:,|\n|\Z))")),
@@ -288,6 +298,8 @@ def find(note: Note) -> Iterator[Span]:
 _WHATEVER_THE_WORD = frozenset(
     (
         "doctor_little_word",
+        "courtesy_little_word",
+        "header_little_word",
         "signature",
         "signature_capitals",
         "signature_line",
@@ -308,6 +320,18 @@ _WHATEVER_THE_WORD = frozenset(
         "eponym_family",
     )
 )
+_OPENS = re.compile(
+    r"(?:\A|[\n.;:(,/&]|\b(?:with|w/|by|to|per|via|from|dear|and|cc|for|of|re|see))[ \t]*\Z", re.IGNORECASE
+)
+_CLOSES = re.compile(r"[.;,)]|[ \t]*(?:\n|\Z)")
+
+
+def _is_titled(match: re.Match[str]) -> bool:
+    """Whether a title stands where no sentence ends, so that the little word behind it is a name."""
+    before = match.string[max(0, match.start() - 12) : match.start()]
+    return bool(_OPENS.search(before) or (not match["v"].isupper() and _CLOSES.match(match.string, match.end())))
+
+
 # "Child A. cirrhosis", "Weber B.", "Stanford A.": classes, not initials
 _CLASSED = frozenset("child pugh weber stanford debakey salter harris mason garden denis forrest type".split())
 

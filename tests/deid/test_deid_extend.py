@@ -25,6 +25,7 @@ def _grown(text: str, found: str, identifier: str = "NAME") -> list[str]:
         ("Eun-bi notices that", "Eun", "Eun-bi"),
         ("Port accessed by Kirubel B., brisk", "Kirubel", "Kirubel B."),
         ("Results of Kaplan-Meier, Ruth: none", "Meier, Ruth", "Kaplan-Meier, Ruth"),
+        ("Bed 5  Siobhan O'D   D2", "Siobhan", "Siobhan O'D"),
         ("told him dr w young wants an ecg", "young", "w young"),
         ("visit LONG-WALKER, Wanda J., MRN", "WALKER, Wanda J.", "LONG-WALKER, Wanda J."),
     ],

@@ -57,6 +57,8 @@ def linked(header: tuple[str, ...], text: str, patients: list[str | None] | None
         (("NAME Rose Early",), "when Rose scores 8, and a Rose sign", ["Rose"]),
         (("NAME Will Graves",), "Will fitted levers. will awake at 2. WILL IS HERE. Will he need it? Will bleed.", ["Will", "will", "WILL"]),
         (("NAME Will Graves",), "will opens eyes, tracks. Will always need it, will pass, will focus", ["will"]),
+        (("NAME Will Graves",), "Will always says he will. will held on. He will never focus, will often need it", ["Will", "will"]),
+        (("NAME Can Yilmaz",), "can has begun wetting. Can can be reached. he can walk. Can he eat?", ["can", "Can"]),
         (("NAME Will Graves",), "loud words w/ will in hall; raised her and will since; she will in time", ["will", "will"]),
         (("NAME May Young",), "May steps over the rim. May be seen. It may hurt. In May she fell.", ["May"]),
         (("NAME Arava Orr",), "Arava 20 mg daily. Arava tolerated. Then Arava herself spoke.", ["Arava"]),
@@ -159,6 +161,9 @@ def test_initials_of_those_named_in_other_notes_are_found(text: str, wanted: lis
     ("text", "name", "whole"),
     [
         ("uncle y potts is here", "potts", "y potts"),
+        ("phone p. graves", "graves", "p. graves"),
+        ("phone p graves", "graves", "graves"),
+        ("phone a. potts", "potts", "potts"),
         ("PT GRAVES P 43F", "GRAVES", "GRAVES P"),
         ("hope p can drive her", "hope", "hope p"),
         ("seen, hope p\nnext", "hope", "hope p"),

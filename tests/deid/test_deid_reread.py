@@ -68,7 +68,7 @@ def test_the_stranger_stands_where_the_word_stood_in_its_case(before: str, word:
         at = texts[0].lower().index("tarvonik")
         return [[Entity("NAME", at, at + 8, 0.9, 0.9)]]
 
-    assert mean_somebody(read, [(words, i)]) == [True]
+    assert mean_somebody(read, [(words, i, i)]) == [True]
     stranger = seen[0][seen[0].lower().index("tarvonik") :][:8]
     assert (stranger.islower(), stranger.isupper()) == (word.islower(), word.isupper())
     assert seen[0].replace(stranger, word) in words.text
@@ -80,7 +80,7 @@ def test_the_stranger_stands_where_the_word_stood_in_its_case(before: str, word:
 def test_only_a_person_counts(label: str, probability: float, meant: bool) -> None:
     words = Words("gave it to Grace today")
     entity = Entity(label, 11, 19, probability, probability)
-    assert mean_somebody(lambda texts: [[entity]], [(words, 3)]) == [meant]
+    assert mean_somebody(lambda texts: [[entity]], [(words, 3, 3)]) == [meant]
 
 
 def test_what_the_context_says_is_linked_and_only_of_words_that_call_somebody() -> None:
@@ -96,6 +96,32 @@ def test_what_the_context_says_is_linked_and_only_of_words_that_call_somebody() 
         ("grace", "linking.context", "NAME:1")
     ]
     assert link(texts, spans, ["p", "q"], read)[1] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("guilty, and SL feels she owes her", ["SL"]),
+        ("red shirt is a vet too", ["red shirt"]),
+        ("a RED SHIRT", ["RED SHIRT"]),
+        ("the red", ["red"]),  # the text ends within the phrase
+        ("sl 1 tab", []),
+        ("NOTHING BY MOUTH, ST AND SL TODAY", []),
+        ("seen by ST and XY", []),  # what staff are called, and nobody's initials
+    ],
+)
+def test_initials_and_names_of_two_words_are_read_once_more(text: str, wanted: list[str]) -> None:
+    texts = ["Vernal Red Shirt and Sunita Lal, Sam Tran", text]
+    spans = [
+        [Span(7, 16, "NAME", 0.7, "test"), Span(21, 31, "NAME", 0.7, "test"), Span(33, 41, "NAME", 0.7, "test")],
+        [],
+    ]
+
+    def read(texts: Sequence[str]) -> list[list[Entity]]:
+        return [[Entity("NAME", 0, len(text), 0.9, 0.9)] for text in texts]
+
+    assert [text[s.start : s.end] for s in link(texts, spans, ["p", "p"], read)[1]] == wanted
+    assert link(texts, spans, ["p", "p"], lambda texts: [[] for _ in texts])[1] == []
 
 
 CHART = [
