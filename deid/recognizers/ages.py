@@ -42,7 +42,7 @@ RULES = (
         "AGE",
         0.8,
         re.compile(
-            rf"\b(?:she|he|who|patient|pt|mother|father|husband|wife|gran(?:dma|dpa|ny)|grand(?:mother|father)|aunt|uncle|mom|dad|lady|man|woman|resident|now|just|nearly|almost|himself|herself|also|i(?='(?:ll|m)[ ]))(?:'s|'ll|'m)?[ \t](?:is|was|be|turns?|turned|turning|will be|will turn|at|being)?[ \t]?(?P<v>{_OVER}|{_OVER_WORD})(?=[,.;!?)\n]|[ \t](?:and|but|now|today|in|this|next|when|on|years?|with)\b|$)(?![.,]\d)(?![ \t]on[ \t](?:room|RA|\d))",
+            rf"\b(?:she|he|who|patient|pt|mother|father|husband|wife|gran(?:dma|dpa|ny)|grand(?:mother|father)|aunt|uncle|mom|dad|lady|man|woman|resident|now|just|nearly|almost|himself|herself|also|i(?='(?:ll|m)[ ]))(?:'s|'ll|'m)?[ \t](?:is|was|be|turns?|turned|turning|will be|will turn|at|being)?[ \t]?(?P<v>{_OVER}|{_OVER_WORD})(?=[,.;!?)\n]|[ \t](?:and|but|now|today|in|this|next|when|come|soon|on|years?|with)\b|$)(?![.,]\d)(?![ \t]on[ \t](?:room|RA|\d))",
             re.IGNORECASE,
         ),
     ),
@@ -144,6 +144,15 @@ RULES = (
         0.7,
         re.compile(
             rf"[A-Za-z)],[ \t](?P<v>{_OVER}),[ \t](?:widow(?:er|ed)?|married|retired|single|from|lives|living|resident|of|with|who|presents|presented|admitted|she|he|mother|father|here|seen|came|brought|a|in)\b"
+        ),
+    ),
+    # "FHx: MGM 99 alive"
+    Rule(
+        "grandparent",
+        "AGE",
+        0.85,
+        re.compile(
+            rf"\b(?:[MP]GG?[MF]|GG?[MF])[ ,:(]{{1,3}}(?:d\.?[ ]|died[ ](?:at[ ])?|is[ ]|age[ ])?(?P<v>{_OVER})(?![\w%/]|\.\d)"
         ),
     ),
     # "her mother, Agnes Iron Rope, is 93 and lives with her"

@@ -215,7 +215,7 @@ RULES = (
         0.92,
         re.compile(
             r"\b(?:last[ \t](?:four|4)(?:[ \t]digits)?(?:[ \t](?:of[ \t])?(?:the[ \t]|his[ \t]|her[ \t]|their[ \t])?(?:ssn?|social(?:[ \t]security)?(?:[ \t]number)?))?"
-            r"|(?:ssn?|social(?:[ \t]security)?(?:[ \t]number)?)[ \t](?:number[ \t])?(?:that[ \t])?(?:ending|ends|last[ \t](?:four|4))(?:[ \t](?:in|with|digits))?)"
+            r"|(?:ssn?|ss#|soc|social(?:[ \t]security)?(?:[ \t]number)?)[ \t](?:number[ \t])?(?:that[ \t])?(?:ending|ends|last[ \t](?:four|4))(?:[ \t](?:in|with|digits))?)"
             r"(?:[ \t](?:is|was|are|in|of))?[ \t]{0,2}[:#=]?[ \t]{0,2}(?P<v>\d{4})(?!\d)",
             re.IGNORECASE,
         ),
@@ -356,12 +356,12 @@ RULES = (
         "HEALTH_PLAN",
         0.9,
         re.compile(
-            r"\b(?:insurance|insurer|payer|payor|coverage|medicare|medicaid|humana|aetna|cigna|united[ ]?healthcare|kaiser(?:[ \t]permanente)?|anthem|blue[ \t]cross(?:[ \t]blue[ \t]shield)?|bcbs|tricare|molina|centene)"
+            r"\b(?:insurance|insurer|payer|payor|coverage|medicare|medicaid|humana|aetna|cigna|united[ ]?healthcare|kaiser(?:[ \t]permanente)?|anthem|blue[ \t]cross(?:[ \t]blue[ \t]shield)?|bcbs|tricare|molina|centene|medi-?cal|masshealth|soonercare|ahcccs|tenncare|badgercare|healthy[ ]?connections)"
             r"[:,]?[ \t]{1,2}(?:[A-Za-z][\w&-]{2,20}[ \t]){0,4}(?:id[ \t]|#[ \t]?)?(?P<v>(?=[A-Za-z-]{0,4}\d)(?=[A-Za-z0-9 -]{0,3}\d[A-Za-z0-9 -]{0,5}\d)[A-Za-z0-9](?:[A-Za-z0-9]|[- ](?=\d)|-(?=[A-Z])){5,20})(?!\w)",
             re.IGNORECASE,
         ),
         check=lambda m: sum(c.isdigit() for c in m["v"]) >= 4 and _plain(m),
-        only_if=("insur", "payer", "payor", "coverage", "medica", "humana", "aetna", "cigna", "united", "kaiser", "anthem", "blue", "bcbs", "tricare", "molina", "centene"),
+        only_if=("insur", "payer", "payor", "coverage", "medica", "humana", "aetna", "cigna", "united", "kaiser", "anthem", "blue", "bcbs", "tricare", "molina", "centene", "medi-", "medical", "health", "care", "ahcccs", "connections"),
     ),
     # "[rbabcoc 09/10/2019 17:29]", "user oberholtzer6"
     Rule("audit_stamp", "USERNAME", 0.88, re.compile(r"\[(?P<v>[a-z][a-z0-9._]{2,20})[ \t]+(?=\d{1,4}[/-]|\d{1,2}[ \t][A-Z]|[A-Z][a-z]{2})"), only_if=("[",)),
@@ -454,6 +454,11 @@ RULES = (
     # "P 4410 8827 K", "9912 88 AX 7"
     Rule("spaced_code", "OTHER_ID", 0.5, re.compile(r"(?<![\w./-])(?P<v>(?:[A-Z]{1,2}[ ])?\d{3,4}[ ]\d{2,4}(?:[ ]\d{2,4})?[ ][A-Z]{1,2}(?:[ ]\d{1,2})?)(?![\w/%.-]|[ ][a-z]{2})"), check=lambda m: not m["v"].endswith((" MG", " ML", " H", " L", " AM", " PM", " G", " U", " F", " C"))),
     Rule("lot", "DEVICE", 0.8, re.compile(r"\b(?P<v>(?:(?:REF|LOT|SN)[ ]:?#?(?=[A-Z-]{0,6}\d)[A-Z0-9][A-Z0-9-]{4,20}[ ,]{0,2})+)(?![\w-])"), only_if=("ref", "lot", "sn")),
+    # "Blue Shield number XEA 9 0 2 2 7 1 8 4", "record number 7 7 4 1 0 2 3": signs one by one, as one dictates
+    Rule("spaced_signs", "OTHER_ID", 0.75, re.compile(r"\b(?:number|numbers|no\.?|id|mrn|policy|code|social|#)[ :]{1,2}(?:is[ ])?(?P<v>(?:[A-Z]{1,4}[ ])?\d(?:[ ,-]{1,2}(?:\d|(?-i:[A-Z])))(?:[ ,-]{1,2}(?:\d|(?-i:[A-Z]))){3,12})(?![\w/%]|\.\d)", re.IGNORECASE)),
+    # "Dexcom transmitter 8G412K", "cochlear CI 44-120-77"
+    Rule("worn_device", "DEVICE", 0.75, re.compile(r"\b(?:transmitter|cgm|cochlear(?:[ ]implant)?|processor|pacer|pacemaker|icd|lvad|ipg|stimulator|pump|reveal|loop[ ]recorder|hearing[ ]aids?)[ :]{1,2}(?P<v>(?:(?-i:[A-Z]{2})[ ])?(?=[A-Z-]{0,5}\d)(?=[\d-]{0,6}[A-Z]|\d{2}-\d{2,3}-\d{2})(?=(?:[A-Z-]*\d){3})[A-Z0-9][A-Z0-9-]{4,14})(?![\w%/])"), check=lambda m: not _DOSES_NEXT.match(m.string, m.end())),
+    Rule("shop_handle", "USERNAME", 0.85, re.compile(r"\b(?:venmo|cash[ ]?app|zelle|insta(?:gram)?|ig|tiktok|snap(?:chat)?|twitter|telegram|discord)[ :]{1,2}(?P<v>[@$][\w.-]{2,30}\w)", re.IGNORECASE)),
     Rule("groups_of_four", "OTHER_ID", 0.7, re.compile(r"(?<![\w./-])(?P<v>\d{4}(?:[ ]\d{4}){3,6}(?:[ ]\d{1,3})?)(?![\w%/-])(?!\.\d)")),
     Rule("alien_number", "OTHER_ID", 0.85, re.compile(r"(?<![\w])A#?[ ]?(?P<v>\d{3}[ -]\d{3}[ -]\d{3}|(?<=#)\d{8,9}|(?<=# )\d{8,9})(?![\w-])")),
     Rule("payer_groups", "HEALTH_PLAN", 0.85, re.compile(r"\b(?:subscriber|member|policy|insured|medicaid|medicare|card)[ \t:#]{1,3}(?P<v>[A-Z]{1,3}[ ]?\d{3,5}(?:[ ]\d{2,5}){1,3})(?![\w-])", re.IGNORECASE)),

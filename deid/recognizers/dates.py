@@ -194,6 +194,16 @@ def _scanned(match: re.Match[str]) -> bool:
 
 _BOUND_LEFT = r"(?<![A-Za-z0-9])(?<!\d[./-])"
 
+_TREND = rf"{_MM}/{_DAY}:?[ ]\d{{1,3}}(?:\.\d{{1,2}})?[ ]?(?:%|lbs?|kg)?[ ]?(?:[,;]|-+>|→|to)[ ]{{0,2}}"
+_TREND_BEFORE, _TREND_AFTER = _re(rf"(?<![\w/.]){_TREND}$"), _re(rf"{_TREND}{_MM}/{_DAY}:?[ ]\d")
+
+
+def _in_a_trend(match: re.Match[str]) -> bool:
+    """Whether a day with a value stands beside another such."""
+    text, start = match.string, match.start("v")
+    return bool(_TREND_AFTER.match(text, start) or _TREND_BEFORE.search(text[max(0, start - 28) : start]))
+
+
 RULES = (
     # "DOB: 3/4/1950", "born March 4, 1950": a birth year can imply an age over 89, so the policy drops it.
     Rule(
@@ -344,14 +354,22 @@ RULES = (
     Rule("weekday_small", "DATE", 0.55, _re(
         r"(?<![\w/&-])(?<!and )(?<!every )(?<!each )(?<!, )(?P<v>(?:mon|tues?|thurs?|fri|(?:mon|tues|wednes|thurs|fri|satur|sun)day)\b(?:[ ](?:night|nite|morning|afternoon|evening|eve|am|pm|noon)\b)?)\.?(?![\w/&'-])(?!,?[ \t]?(?:and|&|-)?[ \t]?(?:mon|tue|wed|thu|fri|sat|sun))", 0)),
     Rule("weekday_small_cue", "DATE", 0.6, _re(
-        r"\b(?:(?:on|since|until|til|till|last|next|this|by|from|for|start|starts|starting|due|seen|back|again|out|try|came|fell|appt|call)[ \t](?P<v>sat|sun|wed)(?=[ \t.,;)\n]|$))(?![ \t](?:up|down|on|in|with|for|there|at the|edge)\b)", 0)),
+        r"\b(?:(?:on|since|until|til|till|last|next|this|by|from|for|start|starts|starting|due|seen|back|again|out|try|came|fell|appt|call)[ \t](?P<v>sat|sun|wed)(?=[ \t.,;)\n]|$))(?![ \t](?:\d\d|up|down|on|in|with|for|there|at the|edge)\b)", 0)),
     Rule("weekday_small_part", "DATE", 0.65, _re(r"(?<![\w/&-])(?<!o2 )(?P<v>(?:sat|sun|wed)[ \t](?:night|nite|morning|am|pm|eve|evening|afternoon|noon))\b", 0)),
     Rule("line_end_sat", "DATE", 0.5, _re(r"(?<=['a-z] )(?<!o2 )(?<!ox )(?<!he )(?<!pt )(?<!nt )(?<!and )(?<!spo2 )(?P<v>sat|sun|wed)(?=[ \t]*(?:\n|$))", 0)),
     # The days of feasts as hurried hands write them.
     Rule("holiday_lower", "DATE", 0.7, _re(
-        r"\b(?P<v>christmas(?![ \t-](?:disease|factor|tree))(?:[ \t](?:eve|day))?|thanksgiving|easter(?:[ \t]sunday)?|halloween|new[ \t]year'?s?(?:[ \t](?:eve|day))?|memorial[ \t]day|labor[ \t]day|(?:4th|fourth)[ \t]of[ \t]july|mother'?s[ \t]day|father'?s[ \t]day|valentine'?s(?:[ \t]day)?|hanukkah|passover|ramadan|diwali|juneteenth|xmas)\b(?![ \t](?:resolution|tree))"),
-        only_if=("christmas", "thanksgiving", "easter", "halloween", "new year", "memorial", "labor", "of july", "s day", "valentine", "hanukkah", "passover", "ramadan", "diwali", "juneteenth", "xmas")),
+        r"\b(?P<v>christmas(?![ \t-](?:disease|factor|tree))(?:[ \t](?:eve|day))?|thanksgiving|easter(?:[ \t]sunday)?|halloween|new[ \t]year'?s?(?:[ \t](?:eve|day))?|memorial[ \t]day|labor[ \t]day|(?:4th|fourth)[ \t]of[ \t]july|turkey[ \t]day|mother'?s[ \t]day|father'?s[ \t]day|valentine'?s(?:[ \t]day)?|hanukkah|passover|ramadan|diwali|juneteenth|xmas)\b(?![ \t](?:resolution|tree))"),
+        only_if=("christmas", "thanksgiving", "easter", "halloween", "new year", "memorial", "labor", "of july", "s day", "y day", "valentine", "hanukkah", "passover", "ramadan", "diwali", "juneteenth", "xmas")),
     Rule("this_weekday", "DATE", 0.7, _re(r"\b(?P<v>(?:this|next|last|past|this past|this coming)[ \t](?:mon|tues|wednes|thurs|fri|satur|sun)day(?:[ \t](?:in|of)[ \t](?:" + _MONTH + r"))?)\b")),
+    # "starts next Thurs", "back Thurs AM"; but "last sat 94"
+    Rule("this_weekday_short", "DATE", 0.7, _re(r"\b(?P<v>(?:[Tt]his|[Nn]ext|[Ll]ast|[Pp]ast|[Tt]his past)[ \t](?:Mon|Tues?|Weds?|Thu(?:rs?)?|Fri|Sat|Sun|mon|tues?|weds|thurs?|fri)\b\.?)(?![ \t]?[\d:%])", 0)),
+    Rule("weekday_short_part", "DATE", 0.7, _re(r"(?<![\w/&-])(?P<v>(?:Mon|Tues?|Weds?|Thu(?:rs?)?|Fri|Sat|Sun)\.?[ \t](?:AM|PM|am|pm|night|morning|afternoon|evening|eve|noon))\b", 0)),
+    # "due back on the ninth"; not the third toe
+    Rule("nth_in_words", "DATE", 0.65, _re(
+        rf"\b(?:until|by|since|due|back|seen|here|came|admitted|discharged|surgery|appointment|appt|visit)(?:[ ]on)?[ ](?P<v>the[ ]{_ORDINAL_WORD})(?=[ ]*(?:[,.;)\n]|\Z)|[ ](?:at|for|and|with|she|he)\b)")),
+    # "INRs: 1/3 2.4, 1/31 3.6", "Hgb 3/4 8.1 -> 3/6 7.4": a day and its value, beside another
+    Rule("trend", "DATE", 0.75, _re(rf"(?<![\w/.%+-])(?P<v>{_MM}/{_DAY})(?=:?[ ]\d{{1,3}}(?:\.\d{{1,2}})?(?![\d/]))"), check=lambda m: _in_a_trend(m)),
     Rule("week_of_year", "DATE", 0.8, _re(rf"\b(?P<v>week[ \t]\d{{1,2}}[ \t](?:of|in)[ \t]{_YEAR4})\b")),
     Rule("month_days_list", "DATE", 0.93, _re(rf"(?<![A-Za-z])(?P<v>{_MONTH}\.?[ \t]{_DAY}{_ORDINAL}?(?:,[ \t]?{_DAY}{_ORDINAL}?(?!\d))+(?:,?[ \t](?:and|&)[ \t]{_DAY}{_ORDINAL}?)?(?:,?[ \t]{_YEAR4})?)(?!\d)")),
     Rule("in_short_year", "DATE", 0.9, _re(rf"(?<![A-Za-z])(?P<v>{_MONTH}\.?[ \t](?:the[ \t])?{_DAY}{_ORDINAL}?(?:-ish)?,?[ \t](?:in[ \t]|of[ \t])?'\d\d)(?!\d)")),
@@ -387,7 +405,7 @@ RULES = (
         r"\b(?:[Oo]n|[Ll]ast|[Tt]his|[Nn]ext|[Ss]ince|[Uu]ntil|[Bb]y|[Tt]his past|[Pp]ast)[ \t](?P<v>(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b(?:[ \t](?:night|morning|afternoon|evening|eve|noon)\b)?)(?!(?:,[ \t]\w+day)+,?[ \t](?:and|&)[ \t]\w+day)", 0)),
     Rule("holiday", "DATE", 0.75, _re(
         r"\b(?P<v>Christmas(?![ \t-](?:disease|factor|tree))(?:[ \t](?:Eve|Day|morning|night|week|break))?(?![ \t]tree[ \t]pattern)|Thanksgiving(?:[ \t]Day)?|Pascha|Nowruz|Lunar[ \t]New[ \t]Year|Chinese[ \t]New[ \t]Year|Ramadan|Purim|Sukkot|Vesak|Mardi[ \t]Gras|Palm[ \t]Sunday|Boxing[ \t]Day|Canada[ \t]Day|Groundhog[ \t]Day|Election[ \t]Day|Flag[ \t]Day|Black[ \t]Friday|Leap[ \t]Day|XMAS|Xmas|Orthodox[ \t]Christmas|All[ \t]Saints'?[ \t]Day|Patriots'?[ \t]Day|Indigenous[ \t]Peoples'?[ \t]Day|Holy[ \t]Week|Day[ \t]of[ \t]the[ \t]Dead|New[ \t]Year'?s?(?:'s)?[ \t](?:Eve|Day)|Easter(?:[ \t]Sunday)?"
-        r"|Halloween|Memorial[ \t]Day|Labor[ \t]Day|Independence[ \t]Day|(?:the[ \t])?Fourth[ \t]of[ \t]July|4th[ \t]of[ \t]July|Valentine'?s?(?:'s)?[ \t]Day|(?<=[Oo]n[ ])Valentine'?s"
+        r"|Halloween|Memorial[ \t]Day|Labor[ \t]Day|Independence[ \t]Day|(?:the[ \t])?Fourth[ \t]of[ \t]July|[Tt]urkey[ \t][Dd]ay|St\.?[ \t]Pat(?:ty|ric?k|dy)'?s(?:[ \t][Dd]ay)?|4th[ \t]of[ \t]July|Valentine'?s?(?:'s)?[ \t]Day|(?<=[Oo]n[ ])Valentine'?s"
         r"|Veterans'?[ \t]Day|Columbus[ \t]Day|Presidents'?[ \t]Day|Mother'?s[ \t]Day|Father'?s[ \t]Day|St\.?[ \t]Patrick'?s[ \t]Day"
         r"|Passover|Hanukkah|Chanukah|Kwanzaa|Juneteenth|Cinco[ \t]de[ \t]Mayo|Yom[ \t]Kippur|Rosh[ \t]Hashanah|Diwali|Eid(?:[ \t]al-\w+)?|Good[ \t]Friday"
         r"|Ash[ \t]Wednesday|Martin[ \t]Luther[ \t]King(?:[ \t]Jr\.?)?[ \t]Day|MLK[ \t]Day|Super[ \t]Bowl[ \t]Sunday)\b(?![ ](?:eggs?|cand(?:y|ies)|sweets|costumes?|lenses|guide|dosing|fast(?:ing)?\b|tabs|decorations|cards?\b|lights|cookies|cake|dishes|foods?))(?:[ \t](?:weekend|week|break|holiday|morning|night|eve))?(?:,?[ \t](?:of[ \t])?(?:19|20)\d\d)?",

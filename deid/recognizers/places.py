@@ -69,7 +69,7 @@ _HEADS = (
     r"|Rehab(?:ilitation)?(?:[ \t](?:Hospital|Cent(?:er|re)|Institute|Facility|Services))?|Cancer[ \t](?:Cent(?:er|re)|Institute)|Infusion[ \t]Cent(?:er|re)|Surgery[ \t]Cent(?:er|re)|Surgical[ \t]Cent(?:er|re)|Surgicenter"
     r"|Imaging(?:[ \t]Cent(?:er|re))?|Dialysis(?:[ \t](?:Cent(?:er|re)|Unit|Clinic))?|(?:Care|Burn|Stroke|Surgical|Medical|Hospice|Rehab(?:ilitation)?|Nursing|Infusion|Psychiatric|Birthing|Pediatric|Trauma|Treatment)[ \t]Unit|Urgent[ \t]Care(?:[ \t]Cent(?:er|re))?|Care[ \t]Cent(?:er|re)|Assisted[ \t]Living(?:[ \t]Facility)?|Retirement[ \t](?:Home|Community|Village)|Senior[ \t]Living"
     r"|Family[ \t](?:Practice|Medicine|Health|Clinic)|Pharmacy|Physicians(?:[ \t]Group)?|VAMC|VA[ \t]Medical[ \t]Cent(?:er|re)|Birth[ \t]?(?:ing)?[ \t]Cent(?:er|re)|Eye[ \t](?:Institute|Cent(?:er|re)|Associates)|Heart[ \t](?:Institute|Cent(?:er|re)|Hospital)"
-    r"|(?:Reference[ \t])?Lab(?:s|orator(?:y|ies))?|Pathology(?:[ \t]Associates)?|Skilled[ \t]Nursing|Polyclinic|Lodge|Manor|Memorial|Pavilion|Medical[ \t](?:Office|Offices|Plaza|Tower|Campus|Pavilion|School)|Specialists|Orthop(?:a)?edics|Pediatrics|Dermatology[ \t]Associates|Hospital[ \t]Center|Ambulatory[ \t]Cent(?:er|re)|Trauma[ \t]Cent(?:er|re)|Wellness[ \t]Cent(?:er|re)|Treatment[ \t]Cent(?:er|re)|Behavioral[ \t]Health|Home[ \t](?:Health|Care)|Visiting[ \t]Nurses?|VNA|Blood[ \t]Bank|Shelter|Cardiology|Neurology|Dermatology|Urology|Oncology|Nephrology|Rheumatology|Endocrinology"
+    r"|(?:Reference[ \t])?Lab(?:s|orator(?:y|ies))?|Pathology(?:[ \t]Associates)?|Skilled[ \t]Nursing|Post[- ]?Acute(?:[ \t](?:Care|Rehab))?|Convalescent(?:[ \t](?:Hospital|Home|Center))?|Transitional[ \t]Care|Health[ \t]Station|(?:Rescue[ \t])?Mission|Polyclinic|Lodge|Manor|Memorial|Pavilion|Medical[ \t](?:Office|Offices|Plaza|Tower|Campus|Pavilion|School)|Specialists|Orthop(?:a)?edics|Pediatrics|Dermatology[ \t]Associates|Hospital[ \t]Center|Ambulatory[ \t]Cent(?:er|re)|Trauma[ \t]Cent(?:er|re)|Wellness[ \t]Cent(?:er|re)|Treatment[ \t]Cent(?:er|re)|Behavioral[ \t]Health|Home[ \t](?:Health|Care)|Visiting[ \t]Nurses?|VNA|Blood[ \t]Bank|Shelter|Cardiology|Neurology|Dermatology|Urology|Oncology|Nephrology|Rheumatology|Endocrinology"
     r"|Gastroenterology|Obstetrics|Gynecology|OB/GYN|Ophthalmology|Optometry|Dental|Dentistry|Podiatry|Radiology|(?:Open[ \t])?MRI|Physical[ \t]Therapy|Psychiatry|Psychology|Research[ \t]Institute|Surgery|Foundation|Ministries|Hospitals?[ \t]and[ \t]Clinics|Counseling|Chiropractic|(?:Prosthetics[ \t](?:and|&)[ \t])?Orthotics|Prosthetics|Peds|Internal[ \t]Medicine|Primary[ \t]Care|Women's[ \t]Health)"
 )
 _LINKING = r"(?:of|the|and|at|for|de|in|&|on)"
@@ -89,7 +89,7 @@ _HOSPITAL_OF = re.compile(
     rf"\b(?P<v>(?:University|Hospital|Clinic|Children's Hospital|Medical Center|Sisters|College|Institute){SP}of{SP}(?:the{SP})?{_WORD}(?:{SP}(?:of{SP})?{_WORD}){{0,3}})"
 )
 _SAINT = re.compile(
-    rf"\b(?:(?:at|to|from|via|in|by|with)[ \t])(?P<v>(?:St|Saint|Mt|Mount)\.?{SP}{UPPER}{LETTER}{{2,20}}(?:'s)?(?:{SP}{UPPER}{LETTER}{{2,20}})?)"
+    rf"\b(?:at|to|from|via|in|by|with)[ \t](?P<v>(?:St|Saint|Mt|Mount)\.?{SP}(?:{UPPER}{LETTER}{{2,20}}(?:'s)?(?:{SP}{UPPER}{LETTER}{{2,20}})?|{UPPER}'?s\b))"
 )
 # Words that say what kind of place it is, not which one.
 KIND_WORDS = frozenset(
@@ -207,6 +207,8 @@ _MOTION = re.compile(
 )
 _SHARED_ROOM = re.compile(r"(?:operating|operative|procedure|theater|theatre)[ \t]$", re.IGNORECASE)
 
+_SPOKEN = r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|oh|zero)"
+
 RULES = (
     Rule(
         "city_state_zip",
@@ -257,6 +259,14 @@ RULES = (
         check=lambda m: not _SHARED_ROOM.search(m.string[max(0, m.start() - 12) : m.start()])
         and (not m["v"].lower().startswith(("cell", "pod", "bay")) or bool(re.search(r"\d{3}|\d[A-Za-z]\b|#", m["v"]))),
     ),
+    # "in room five twelve", "bed fourteen B", as one dictates
+    Rule("unit_in_words", "UNIT", 0.75, re.compile(
+        rf"\b(?P<v>(?:room|rm)[ ](?:number[ ])?{_SPOKEN}(?:[ -]{_SPOKEN}){{0,3}}(?:[ ](?-i:[A-D])\b)?|bed[ ](?:number[ ])?{_SPOKEN}(?:(?:[ -]{_SPOKEN}){{1,3}}(?:[ ](?-i:[A-D])\b)?|[ ](?-i:[A-D])\b))\b"
+        r"(?![ -](?:times|hours?|days?|weeks?|minutes?|more|or|to|of|person|people|assist|liters?|rooms?|beds?|degrees|feet|percent))", re.IGNORECASE), only_if=("room", "rm", "bed")),
+    # "Station 11, run 4 h" of a dialysis unit; the stations of a birth end at 5
+    Rule("unit_station", "UNIT", 0.7, re.compile(r"\bstation[ \t:#|]{1,4}(?P<v>[6-9]|[1-5]\d)(?![\w%/.-])", re.IGNORECASE), only_if=("station",)),
+    Rule("unit_site_of", "UNIT", 0.7, re.compile(r"\b(?P<v>(?:tent|lot|space|site|slip|pad)[ ]#?\d{1,3}[A-Z]?)(?=[,]?[ ](?:at|in|of)[ ](?:the[ ]|a[ ])?(?:\w+[ ])?(?:trailer|mobile|camp|encampment|rv\b|park|marina))", re.IGNORECASE), only_if=("tent", "lot", "space", "site", "slip", "pad")),
+    Rule("unit_pod_letter", "UNIT", 0.75, re.compile(r"\b(?P<v>[Pp]od[ ][A-Z][ -]?\d{2,3})(?![\w%/])")),
     # "7115 Mrs Ferraiolo 70F BK viremia", "6114  L. Oyelowo-Grant  93 F": a list of a ward's patients
     Rule("unit_of_list", "UNIT", 0.7, re.compile(
         rf"^[ \t]{{0,4}}(?P<v>\d{{3,4}}[A-D]?)[ \t]{{1,4}}(?:(?:Mrs|Mr|Ms|Miss)\.?[ ]|{UPPER}\.[ ]?)?{UPPER}[\w'-]{{1,24}}(?:,?[ ]{UPPER}[\w'.-]{{0,20}})?,?[ \t]{{1,4}}\d{{1,3}}[ ]?(?:[MF]\b|yo\b|y/o)", re.MULTILINE)),
@@ -284,6 +294,14 @@ RULES = (
     # "ice on SE Powell Blvd": no number, but a preposition and the kind of road
     Rule("street_no_number", "STREET", 0.65, re.compile(rf"\b(?:on|at|near|off|down|along|from|of|to)[ ](?P<v>(?:{_DIRECTION}[ ])?(?:{UPPER}{LETTER}{{2,20}}[ ]){{1,3}}(?:St|Street|Ave|Avenue|Blvd|Boulevard|Rd|Road|Hwy|Highway|Pkwy|Parkway|Lane|Ln|Turnpike|Expressway)\b(?:[ ]and[ ]{UPPER}{LETTER}{{2,20}}(?:[ ](?:St|Ave|Blvd|Rd))?)?)(?![ ]?'s)")),
     Rule("street_small_dr", "STREET", 0.8, re.compile(r"(?<![\w./-])(?P<v>\d{3,6}[ ](?:[nsew]\.?[ ])?(?:[a-z]{3,16}[ ]){1,2}(?:dr|st|ct|pl|cir|way|trl|ave|rd|ln)\b\.?)(?=[ ]?(?:[,#\n]|apt|unit|\Z))")),
+    # "just S of CR 702", "off FM 1960"
+    Rule("road_initials", "STREET", 0.75, re.compile(r"\b(?:[Oo]n|[Oo]f|[Oo]ff|[Nn]ear|[Aa]t|[Aa]long|[Dd]own|[Ff]rom|ON|OF|OFF|NEAR|AT|ALONG|DOWN|FROM|&)[ ](?P<v>(?:CR|FM|SR|TR|SH|[Cc]o\.?[ ]?[Rr]d\.?|[Cc]ty[ ][Rr]d)[ ]\d{2,4}[A-Z]?)(?![\w%/-])(?!\.\d)(?![ ]?(?:mg|ml|mm))")),
+    Rule("corner", "STREET", 0.7, re.compile(rf"\b[Cc]orner[ ]of[ ](?P<v>(?:[NSEW]\.?[ ])?(?:{UPPER}{LETTER}{{2,16}}|\d{{1,3}}(?:st|nd|rd|th))(?:[ ]{UPPER}{LETTER}{{1,16}})?[ ](?:and|&)[ ](?:{UPPER}{LETTER}{{2,16}}|\d{{1,3}}(?:st|nd|rd|th))(?:[ ](?:St|Ave|Rd|Blvd|Street|Avenue|Road)\b)?)")),
+    Rule("rural_box", "STREET", 0.85, re.compile(r"\b(?P<v>(?:rr|r\.r\.|rt|rte|hc|route|star route)[ ]?#?\d{1,3},?[ ]box[ ]#?\d{1,6}[A-Z]?)(?!\w)", re.IGNORECASE), only_if=("box",)),
+    # "112 1/2 n main": in small letters only by the usual names of streets
+    Rule("street_small_usual", "STREET", 0.75, re.compile(
+        r"(?<![\w./-])(?P<v>\d{2,5}(?:[ ]1/2)?[ ][nsew]\.?[ ](?:main|elm|oak|maple|pine|cedar|walnut|chestnut|cherry|birch|ash|spruce|broadway|washington|jackson|jefferson|lincoln|madison|franklin|adams|monroe|grant|park|church|school|mill|high|center|central|market|union|state|river|lake|spring|front|water|\d{1,3}(?:st|nd|rd|th))\b(?:[ ](?:st|ave|rd|blvd|street|avenue)\b)?)", re.IGNORECASE)),
+    Rule("zip_before_word", "ZIP", 0.85, re.compile(r"(?<![\w.-])(?P<v>\d{5})(?=[ ]zip\b)", re.IGNORECASE), only_if=("zip",)),
     Rule("zip_label", "ZIP", 0.9, re.compile(r"\b(?:zip|zipcode|postal|post[ ]?code|pin[ ]?code)\b[^\d\n]{0,14}(?P<v>\d{5,6}(?:-\d{4})?)(?!\d)", re.IGNORECASE), only_if=("zip", "post", "pin")),
     Rule("zip_foreign", "ZIP", 0.8, re.compile(r"(?<![\w-])(?P<v>[A-PR-UWYZ][A-HK-Y]?\d[A-Z\d]?[ ]\d[ABD-HJLNP-UW-Z]{2}|[ABCEGHJ-NPRSTVXY]\d[A-Z][ -]?\d[A-Z]\d)(?![\w-])"), check=lambda m: not re.match(r"T\d[NI]\d[MS]\d|E\dV\dM\d", m["v"])),
     Rule("unit_bed", "UNIT", 0.7, re.compile(r"\b(?P<v>(?:ldr|pacu|bay|chair|pod|slot|bed|rms?|rooms?|cell|stall|flat|trauma|resus|triage|hallway|tower)[ \t]?#?(?:(?!x\d)(?:[A-Z]-?)?\d{1,4}-?[A-Z]?)(?:(?:,[ \t]|[ \t](?:and|&)[ \t])\d{1,4}[A-Z]?)?)(?![\w%/])(?!\.\d)(?![ \t]?(?:mg|ml|mcg|feet|ft|m\b|times|x\b|min|sec|reps|steps))", re.IGNORECASE), check=lambda m: not _SHARED_ROOM.search(m.string[max(0, m.start() - 12) : m.start()]) and not m["v"].lower().startswith("cell ") and not re.match(r"pod[ ]?#?\d{1,2}(?:$|,)", m["v"].lower()), only_if=("ldr", "pacu", "bay", "chair", "pod", "slot", "bed", "rm", "room", "cell", "stall", "flat", "trauma", "resus", "triage", "hallway", "tower")),
@@ -300,6 +318,7 @@ RULES = (
     Rule("unit_pod_cell", "UNIT", 0.8, re.compile(r"\b(?P<v>(?:[A-Z]-?pod|pod[ ]?[A-Z0-9])[ ,]{1,2}(?:cell|bed|bunk|rm|room)[ ]?\d{1,4}[A-Z]?)\b", re.IGNORECASE), only_if=("pod",)),
     Rule("unit_site", "UNIT", 0.65, re.compile(r"(?:\b[Pp]ark|[Cc]ampground|[Cc]ourt|[Ee]states|HD[ ]run[ ]sheet[^\n]{0,16})[ ,]{1,3}(?P<v>(?:site|lot|space|spc|sta|station|chair)\.?[ ]?#?\d{1,4}[A-Z]?)\b")),
     Rule("saint", "FACILITY", 0.7, _SAINT),
+    Rule("saint_capitals", "FACILITY", 0.7, re.compile(r"\b(?:AT|TO|FROM|VIA)[ ](?P<v>ST\.[ ](?!ELEV|DEPR|SEGM|CHANG|WAVE)[A-Z]{3,20}(?:'S\b)?)")),
     Rule("facility", "FACILITY", 0.88, FACILITY, check=_named),
     Rule("facility_capitals", "FACILITY", 0.86, _FACILITY_CAPS, check=_named, only_if=("hospital", "medical center", "health", "clinic", "nursing home", "hospice", "center", "infirmary", "lab", "nursing", "imaging", "pathology", "manor", "urgent care", "gym", "cardiovascular", "orthopedics", "dialysis", "pharmacy", "radiology", "surgical", "rehab", "nursery", "daycare")),
     Rule("facility_small_letters", "FACILITY", 0.7, _FACILITY_LOWER, check=_named_lower, only_if=("clinic", "hospital", "pharmacy", "hospice", "health", "nursing home", "medical", "emergency", "urgent", "rehab", "dialysis", "infusion", "shelter", "home", "birth", "jail", "prison", "hostel", "refuge")),
