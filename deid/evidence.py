@@ -186,15 +186,16 @@ _CERTAIN = {"DATE": 0.9}
 _BELIEVED = frozenset(
     """
     names.clinician_title names.courtesy_title names.strong_credential names.thing_surname names.person_thing
-    names.doctor_little_word names.courtesy_little_word names.header_little_word names.signature names.signature_capitals names.signature_line
+    names.doctor_little_word names.courtesy_little_word names.header_little_word names.signature names.signature_small names.middle_initial names.name_dictated names.signature_capitals names.signature_line
     names.thing_comma_given names.eponym_family names.thing_acts names.thing_stands names.word_stands names.head_stands
     names.is_somebody names.is_somebody_cased names.age_after names.relative names.relative_one names.person_title_lower names.patient_name names.pt_name
     codes.initials_credential codes.lettered_number codes.long_number codes.six_or_seven_digits codes.digit_groups
-    codes.grouped_digits codes.code_after_word codes.other
-    dates.trend dates.this_weekday_short dates.weekday_short_part dates.nth_in_words
+    codes.grouped_digits codes.code_after_word codes.other codes.extension_word codes.spaced_signs codes.marks_spoken
+    dates.trend dates.weekday_explained dates.this_weekday_short dates.weekday_short_part dates.nth_in_words
     dates.weekday dates.weekday_small dates.weekday_day dates.month_name dates.month_alone dates.month_year_numeric dates.season
     places.street places.street_city places.street_lower places.county places.unit_in_words places.unit_station places.unit_site_of
-    places.road_initials places.street_small_usual places.rural_box places.corner organisations.works
+    places.road_initials places.street_small_usual places.rural_box places.corner places.mile_marker places.county_capitals places.office organisations.works organisations.regiment
+    organisations.named_works
     """.split()
 )
 # In a text with so many spans its patterns are believed: a word too much masked there costs little, the second look time.

@@ -34,9 +34,10 @@ _NEEDS_MAP = re.compile(f"[{_INVISIBLE}{_MARKS}]")
 _CLUSTER = re.compile(f"([^{_INVISIBLE}{_MARKS}])([{_MARKS}]*)[{_INVISIBLE}]*|[{_INVISIBLE}{_MARKS}]+")
 
 
-# A line of 60 characters or more that goes on in the next, which is no list item, heading or indented block.
+# A line of 60 characters or more that goes on in the next, which is no list item, heading or indented block, and that does
+# not end a sentence: what begins there with "1110 bed b" or "b. stands rn" begins a line.
 _SOFT_WRAP = re.compile(
-    r"\n(?<=[^\n]{60}\n)(?=[^\s*#>|=_+-])(?!\d{1,2}[.)][ \t]|[A-Za-z][A-Za-z /&]{1,30}:|[A-Z][A-Z /&]{3,40}(?:\n|$))"
+    r"\n(?<=[^\n]{60}\n)(?<![a-z]{3}[.!?]\n)(?<!\d\d[.!?)]\n)(?<!\d\)\.\n)(?=[^\s*#>|=_+-])(?!\d{1,2}[.)][ \t]|[A-Za-z][A-Za-z /&]{1,30}:|[A-Z][A-Z /&]{3,40}(?:\n|$))"
 )
 
 

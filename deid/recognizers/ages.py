@@ -146,6 +146,25 @@ RULES = (
             rf"[A-Za-z)],[ \t](?P<v>{_OVER}),[ \t](?:widow(?:er|ed)?|married|retired|single|from|lives|living|resident|of|with|who|presents|presented|admitted|she|he|mother|father|here|seen|came|brought|a|in)\b"
         ),
     ),
+    # "mat. grandmother, Bubbe Feige, pancreas at 91"
+    Rule(
+        "ill_at",
+        "AGE",
+        0.8,
+        re.compile(
+            rf"\b(?:cancer|ca|breast|colon|pancreas|pancreatic|prostate|ovarian|melanoma|leukemia|lymphoma|myeloma|stroke|cva|mi|chf|dementia|alzheimer's|parkinson's|causes|pneumonia|sleep)[ ]at[ ](?:age[ ])?(?P<v>{_OVER})(?![\w%/]|\.\d|[ ](?:on|RA|degrees|mm|mg))",
+            re.IGNORECASE,
+        ),
+    ),
+    # "mom d. 92, dad d. 71"
+    Rule(
+        "parent_died",
+        "AGE",
+        0.85,
+        re.compile(
+            rf"\b(?i:mom|dad|mother|father|sister|brother|aunt|uncle|[MP]G[MF])[ ,:]{{1,2}}(?:d\.|dec\.?|dec'd|\+)[ ]?(?:at[ ])?(?P<v>{_OVER})(?![\w%/]|\.\d)"
+        ),
+    ),
     # "FHx: MGM 99 alive"
     Rule(
         "grandparent",

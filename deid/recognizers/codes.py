@@ -458,6 +458,12 @@ RULES = (
     Rule("spaced_signs", "OTHER_ID", 0.75, re.compile(r"\b(?:number|numbers|no\.?|id|mrn|policy|code|social|#)[ :]{1,2}(?:is[ ])?(?P<v>(?:[A-Z]{1,4}[ ])?\d(?:[ ,-]{1,2}(?:\d|(?-i:[A-Z])))(?:[ ,-]{1,2}(?:\d|(?-i:[A-Z]))){3,12})(?![\w/%]|\.\d)", re.IGNORECASE)),
     # "Dexcom transmitter 8G412K", "cochlear CI 44-120-77"
     Rule("worn_device", "DEVICE", 0.75, re.compile(r"\b(?:transmitter|cgm|cochlear(?:[ ]implant)?|processor|pacer|pacemaker|icd|lvad|ipg|stimulator|pump|reveal|loop[ ]recorder|hearing[ ]aids?)[ :]{1,2}(?P<v>(?:(?-i:[A-Z]{2})[ ])?(?=[A-Z-]{0,5}\d)(?=[\d-]{0,6}[A-Z]|\d{2}-\d{2,3}-\d{2})(?=(?:[A-Z-]*\d){3})[A-Z0-9][A-Z0-9-]{4,14})(?![\w%/])"), check=lambda m: not _DOSES_NEXT.match(m.string, m.end())),
+    Rule("chart_pairs", "MRN", 0.85, re.compile(r"\b(?:chart|mrn|mr#?|unit)(?:[ ](?:no\.?|number|#))?[ :#]{1,3}(?P<v>\d\d-\d\d-\d\d)(?![\w/-])", re.IGNORECASE)),
+    # "call me ext 114"; not "ext 10" of a knee
+    Rule("extension_word", "OTHER_ID", 0.8, re.compile(r"\b(?:me|at|call|phone|desk|office|line|school|work)[ ,]{1,2}(?P<v>ext\.?[ ]?\d{2,6})(?![\w%/]|\.\d)(?![ ]?(?:deg|°))", re.IGNORECASE), only_if=("ext",)),
+    Rule("system_user", "USERNAME", 0.85, re.compile(r"\b(?:epic|cerner|meditech|emr|ehr|athena|vista|cprs|citrix|vpn|portal)[ :]{1,2}(?:id[ ]|user[ ]|login[ ])?(?P<v>[a-z]{3,14}\d{1,4})(?![\w@.-])", re.IGNORECASE)),
+    # "end of dictation cm slash jt"
+    Rule("marks_spoken", "OTHER_ID", 0.8, re.compile(r"\b(?P<v>[a-z]{2,4}[ ]slash[ ][a-z]{2,4})(?=[ \t.]*(?:\n|\Z|job))", re.IGNORECASE), only_if=("slash",)),
     Rule("shop_handle", "USERNAME", 0.85, re.compile(r"\b(?:venmo|cash[ ]?app|zelle|insta(?:gram)?|ig|tiktok|snap(?:chat)?|twitter|telegram|discord)[ :]{1,2}(?P<v>[@$][\w.-]{2,30}\w)", re.IGNORECASE)),
     Rule("groups_of_four", "OTHER_ID", 0.7, re.compile(r"(?<![\w./-])(?P<v>\d{4}(?:[ ]\d{4}){3,6}(?:[ ]\d{1,3})?)(?![\w%/-])(?!\.\d)")),
     Rule("alien_number", "OTHER_ID", 0.85, re.compile(r"(?<![\w])A#?[ ]?(?P<v>\d{3}[ -]\d{3}[ -]\d{3}|(?<=#)\d{8,9}|(?<=# )\d{8,9})(?![\w-])")),
@@ -490,7 +496,7 @@ RULES = (
     # "voicemail re g.e.k., dob 26-nov-1946"
     Rule("initials_and_birth", "OTHER_ID", 0.75, re.compile(r"\b(?:re:?|for|pt|on|from|regarding|about)[ ](?P<v>[a-z]{2,4}|(?:[a-z]\.[ ]?){1,3}[a-z]\.?|[A-Z]{2,4}),{0,2}[. ]?,?[ ](?:dob|DOB|d\.o\.b|born)\b"), only_if=("dob", "d.o.b", "born")),
     # "job number three three one eight", "record number triple seven two oh one"
-    Rule("spoken_after_word", "OTHER_ID", 0.62, re.compile(rf"\b(?:number|no|id|code|pin|extension|ending(?:[ ]in)?|last[ ]four(?:[ ]is)?)[ :,]{{1,2}}(?:is[ ])?(?P<v>(?:(?:double|triple)[ ])?{_DIGIT_WORD}(?:[ ,-]{{1,2}}(?:(?:double|triple)[ ])?{_DIGIT_WORD}){{2,15}})\b", re.IGNORECASE)),
+    Rule("spoken_after_word", "OTHER_ID", 0.62, re.compile(rf"\b(?:number|no|id|code|pin|serial|lot|badge|plate|chart|record|extension|ending(?:[ ]in)?|last[ ]four(?:[ ]is)?)[ :,]{{1,2}}(?:is[ ])?(?P<v>(?:(?:double|triple)[ ])?{_DIGIT_WORD}(?:[ ,-]{{1,2}}(?:(?:double|triple)[ ])?{_DIGIT_WORD}){{2,15}}(?:[ ][a-z]\b)?)\b", re.IGNORECASE)),
     Rule("protocol", "OTHER_ID", 0.75, re.compile(r"\b[Pp]rotocol[ :#]{1,2}(?:no\.?[ ]|number[ ])?(?P<v>[A-Z]{3,12}-\d{2,6}[A-Z]?)(?![\w-])"), only_if=("protocol",)),
     Rule("crew_initials", "OTHER_ID", 0.7, re.compile(r"\b(?:[Cc]rew|CREW|[Mm]edics?|MEDICS?|EMTs?|[Cc]ounts?[ ]by|[Cc]hecked[ ]by|RNs)[ :]{1,2}(?P<v>[A-Z]{2,3}(?:[/&+][A-Z]{2,3}){1,2})(?![\w/])")),
     # A bare number of seven digits; of six where nothing says that it is counted.

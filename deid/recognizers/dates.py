@@ -365,11 +365,16 @@ RULES = (
     # "starts next Thurs", "back Thurs AM"; but "last sat 94"
     Rule("this_weekday_short", "DATE", 0.7, _re(r"\b(?P<v>(?:[Tt]his|[Nn]ext|[Ll]ast|[Pp]ast|[Tt]his past)[ \t](?:Mon|Tues?|Weds?|Thu(?:rs?)?|Fri|Sat|Sun|mon|tues?|weds|thurs?|fri)\b\.?)(?![ \t]?[\d:%])", 0)),
     Rule("weekday_short_part", "DATE", 0.7, _re(r"(?<![\w/&-])(?P<v>(?:Mon|Tues?|Weds?|Thu(?:rs?)?|Fri|Sat|Sun)\.?[ \t](?:AM|PM|am|pm|night|morning|afternoon|evening|eve|noon))\b", 0)),
+    # "visits on Tuesdays", "every other Sunday", "tomorrow, Sun"
+    Rule("weekdays_again", "DATE", 0.7, _re(r"\b(?P<v>(?:mon|tues|wednes|thurs|fri|satur|sun)days)\b(?!')")),
+    Rule("every_weekday", "DATE", 0.7, _re(r"\b(?:every|each)(?:[ ]other|[ ]second)?[ ](?P<v>(?:mon|tues|wednes|thurs|fri|satur|sun)day)\b")),
+    Rule("weekday_explained", "DATE", 0.7, _re(r"\b(?:[Tt]omorrow|[Yy]esterday|[Tt]oday|[Tt]onight)[, (]{1,3}(?P<v>Mon|Tues?|Weds?|Thu(?:rs?)?|Fri|Sat|Sun)\b(?![ ]?\d\d%)", 0)),
     # "due back on the ninth"; not the third toe
     Rule("nth_in_words", "DATE", 0.65, _re(
         rf"\b(?:until|by|since|due|back|seen|here|came|admitted|discharged|surgery|appointment|appt|visit)(?:[ ]on)?[ ](?P<v>the[ ]{_ORDINAL_WORD})(?=[ ]*(?:[,.;)\n]|\Z)|[ ](?:at|for|and|with|she|he)\b)")),
     # "INRs: 1/3 2.4, 1/31 3.6", "Hgb 3/4 8.1 -> 3/6 7.4": a day and its value, beside another
     Rule("trend", "DATE", 0.75, _re(rf"(?<![\w/.%+-])(?P<v>{_MM}/{_DAY})(?=:?[ ]\d{{1,3}}(?:\.\d{{1,2}})?(?![\d/]))"), check=lambda m: _in_a_trend(m)),
+    Rule("year_month_day", "DATE", 0.9, _re(rf"(?<![\w-])(?P<v>{_YEAR4}[ ]{_MONTH}\.?[ ]{_DAY})(?![\d/%])")),
     Rule("week_of_year", "DATE", 0.8, _re(rf"\b(?P<v>week[ \t]\d{{1,2}}[ \t](?:of|in)[ \t]{_YEAR4})\b")),
     Rule("month_days_list", "DATE", 0.93, _re(rf"(?<![A-Za-z])(?P<v>{_MONTH}\.?[ \t]{_DAY}{_ORDINAL}?(?:,[ \t]?{_DAY}{_ORDINAL}?(?!\d))+(?:,?[ \t](?:and|&)[ \t]{_DAY}{_ORDINAL}?)?(?:,?[ \t]{_YEAR4})?)(?!\d)")),
     Rule("in_short_year", "DATE", 0.9, _re(rf"(?<![A-Za-z])(?P<v>{_MONTH}\.?[ \t](?:the[ \t])?{_DAY}{_ORDINAL}?(?:-ish)?,?[ \t](?:in[ \t]|of[ \t])?'\d\d)(?!\d)")),
@@ -404,7 +409,7 @@ RULES = (
     Rule("weekday", "DATE", 0.65, _re(
         r"\b(?:[Oo]n|[Ll]ast|[Tt]his|[Nn]ext|[Ss]ince|[Uu]ntil|[Bb]y|[Tt]his past|[Pp]ast)[ \t](?P<v>(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b(?:[ \t](?:night|morning|afternoon|evening|eve|noon)\b)?)(?!(?:,[ \t]\w+day)+,?[ \t](?:and|&)[ \t]\w+day)", 0)),
     Rule("holiday", "DATE", 0.75, _re(
-        r"\b(?P<v>Christmas(?![ \t-](?:disease|factor|tree))(?:[ \t](?:Eve|Day|morning|night|week|break))?(?![ \t]tree[ \t]pattern)|Thanksgiving(?:[ \t]Day)?|Pascha|Nowruz|Lunar[ \t]New[ \t]Year|Chinese[ \t]New[ \t]Year|Ramadan|Purim|Sukkot|Vesak|Mardi[ \t]Gras|Palm[ \t]Sunday|Boxing[ \t]Day|Canada[ \t]Day|Groundhog[ \t]Day|Election[ \t]Day|Flag[ \t]Day|Black[ \t]Friday|Leap[ \t]Day|XMAS|Xmas|Orthodox[ \t]Christmas|All[ \t]Saints'?[ \t]Day|Patriots'?[ \t]Day|Indigenous[ \t]Peoples'?[ \t]Day|Holy[ \t]Week|Day[ \t]of[ \t]the[ \t]Dead|New[ \t]Year'?s?(?:'s)?[ \t](?:Eve|Day)|Easter(?:[ \t]Sunday)?"
+        r"\b(?P<v>Christmas(?![ \t-](?:disease|factor|tree))(?:[ \t](?:Eve|Day|morning|night|week|break))?(?![ \t]tree[ \t]pattern)|Thanksgiving(?:[ \t]Day)?|Pascha|Shabb(?:at|os)|Shavuot|Simchat[ \t]Torah|Holi|Navaratri|Songkran|Losar|Obon|Epiphany|Three[ \t]Kings(?:[ \t]Day)?|All[ \t]Souls'?(?:[ \t]Day)?|Pentecost|D[ií]a[ \t]de[ \t]los[ \t]Muertos|Nowruz|Lunar[ \t]New[ \t]Year|Chinese[ \t]New[ \t]Year|Ramadan|Purim|Sukkot|Vesak|Mardi[ \t]Gras|Palm[ \t]Sunday|Boxing[ \t]Day|Canada[ \t]Day|Groundhog[ \t]Day|Election[ \t]Day|Flag[ \t]Day|Black[ \t]Friday|Leap[ \t]Day|XMAS|Xmas|Orthodox[ \t]Christmas|All[ \t]Saints'?[ \t]Day|Patriots'?[ \t]Day|Indigenous[ \t]Peoples'?[ \t]Day|Holy[ \t]Week|Day[ \t]of[ \t]the[ \t]Dead|New[ \t]Year'?s?(?:'s)?[ \t](?:Eve|Day)|Easter(?:[ \t]Sunday)?"
         r"|Halloween|Memorial[ \t]Day|Labor[ \t]Day|Independence[ \t]Day|(?:the[ \t])?Fourth[ \t]of[ \t]July|[Tt]urkey[ \t][Dd]ay|St\.?[ \t]Pat(?:ty|ric?k|dy)'?s(?:[ \t][Dd]ay)?|4th[ \t]of[ \t]July|Valentine'?s?(?:'s)?[ \t]Day|(?<=[Oo]n[ ])Valentine'?s"
         r"|Veterans'?[ \t]Day|Columbus[ \t]Day|Presidents'?[ \t]Day|Mother'?s[ \t]Day|Father'?s[ \t]Day|St\.?[ \t]Patrick'?s[ \t]Day"
         r"|Passover|Hanukkah|Chanukah|Kwanzaa|Juneteenth|Cinco[ \t]de[ \t]Mayo|Yom[ \t]Kippur|Rosh[ \t]Hashanah|Diwali|Eid(?:[ \t]al-\w+)?|Good[ \t]Friday"

@@ -116,6 +116,13 @@ RULES = (
     Rule("doctor_little_word", "CLINICIAN", 0.9, _re(rf"\b(?:Dr|DR|Drs)\.?[ ](?P<v>{_LITTLE}|{_LITTLE.upper()})(?![\w'-])"), check=lambda m: _is_titled(m)),
     Rule("courtesy_little_word", "NAME", 0.9, _re(rf"\b(?:(?:M[rs]|Mrs|MRS?|MS)\.?[ ](?={UPPER})|mrs\.?[ ]|mr\.?[ ](?=(?:he|you)\b))(?P<v>(?i:{_LITTLE}))(?![\w'-])"),
         check=lambda m: not m.group().startswith(("MR ", "MR.", "MS ", "MS.")) or _is_titled(m)),
+    # "LAST: Nakamura   FIRST: Odalys   MI: J"
+    Rule("middle_initial", "NAME", 0.85, _re(r"\bM\.?I\.?[ ]?:[ ]{1,6}(?P<v>[A-Z])(?=\.?[ ]{2}|\.?[ ]*(?:\n|\Z)|[ ]*[|,])")),
+    # "last name two bulls two words", as one dictates
+    Rule("name_dictated", "NAME", 0.85, _re(r"\b(?:last|first|family|middle|maiden)[ ]name[ ](?:is[ ]|of[ ])?(?P<v>[a-z]{2,16}(?:[ ][a-z]{2,16})?)(?=[ ](?:two[ ]words|medical|date|spelled|dob|mrn|first|last|middle|comma|period|that's|m\.?r\.?n)\b)")),
+    # "b. stands rn" on a line of its own, as one signs in small letters
+    Rule("signature_small", "CLINICIAN", 0.85, _re(r"(?:^|\n)[ \t]*(?:--?[ ]?)?(?P<v>(?P<f>[a-z]{2,14}|[a-z]\.)(?:[ ][a-z]\.?)?[ ][a-z][a-z'-]{1,18}),?[ ](?:md|do|rn|np|pa|pa-c|lpn|cna|rt|rrt|lcsw|lmsw|msw|pharmd|cnm|crna|otr|otr/l|dpt|slp|ccc-slp)(?:[ ,]{1,2}[a-z]{2,4})?[ \t]*(?=\n|\Z)"),
+        check=lambda m: m["f"].endswith(".") or bool(flags(m["f"]) & GIVEN and m["f"] not in CLOSED)),
     # "RE: CAN SEE  DOB 02-29-1977": what a header names is somebody, whatever the words mean
     Rule("header_little_word", "NAME", 0.85, _re(
         rf"(?:^|\n)[ \t]*(?:RE|Re|PT|Pt|PATIENT|Patient|CLIENT|Client|RESIDENT|Resident|NAME|Name)[ ]?:[ \t]{{0,3}}(?P<v>{NAME_WORD}(?:,?[ ]{NAME_WORD}){{1,3}}(?:[ ]{UPPER}\b\.?)?)"
@@ -147,7 +154,7 @@ RULES = (
     Rule("kids_listed", "NAME", 0.8, _re(rf"(?<=[:(,;][ ])(?P<v>{UPPER}[a-z]{{1,14}})[ ,(]{{1,3}}\d{{1,2}}(?=[),;.]|[ ](?:and|&)[ ])"),
         check=lambda m: bool(_KIDS_BEFORE.search(m.string[max(0, m.start() - 60) : m.start()]))),
     # "walter t peabody that's p e a b o d y"
-    Rule("spelled", "NAME", 0.7, _re(r"(?<![\w'-])(?P<v>(?:[A-Za-z][ ]){4,14}[A-Za-z]|(?:[A-Z]-){3,14}[A-Z])(?![\w'-])"), check=lambda m: len(set(m["v"].lower())) > 4),
+    Rule("spelled", "NAME", 0.7, _re(r"(?<![\w'-])(?P<v>(?:[A-Za-z][ ](?:(?:apostrophe|hyphen|dash|space|capital)[ ])?){4,14}[A-Za-z]|(?:[A-Z]-){3,14}[A-Z])(?![\w'-])"), check=lambda m: len(set(m["v"].lower())) > 4),
     # "99 YO M TURGEON, PNA"
     Rule("after_age_capitals", "NAME", 0.62, _re(r"\b\d{1,3}[ ]?(?:YO|Y/O|YR|Y)[ ]?[MF][ ](?P<v>[A-Z]{3,16}),"),
         check=lambda m: bool(flags(m["v"]) & ANY_NAME) and not is_safe(m["v"]) and not is_clinical(m["v"].lower()) and not _shorthand(m["v"])),
@@ -300,6 +307,9 @@ _WHATEVER_THE_WORD = frozenset(
         "doctor_little_word",
         "courtesy_little_word",
         "header_little_word",
+        "signature_small",
+        "middle_initial",
+        "name_dictated",
         "signature",
         "signature_capitals",
         "signature_line",

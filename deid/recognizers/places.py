@@ -47,7 +47,7 @@ STREET = watch(
         rf"|\d{{2,5}}{SP}block{SP}of{SP}(?:{_DIRECTION}{SP})?{_WORD}(?:{SP}{_WORD})?"
         rf"|(?:Mile|Milepost|MP|Mile{SP}[Mm]arker){SP}\d{{1,4}},?{SP}(?:on{SP})?(?:Route|Rte|Highway|Hwy|Interstate|I)[ -]\d{{1,4}}"
         rf"|\d{{1,6}}{SP}Broadway\b)(?:{SP}{_DIRECTION}(?![A-Za-z]))?{_SECONDARY}{{0,2}}"
-        r"|\b(?:P\.?[ \t]?O\.?|Post[ \t]Office)[ \t]{0,2}Box[ \t]{0,2}#?[ \t]?\d{1,7}"
+        r"|\b(?:P\.?[ \t]?O\.?|Post[ \t]Office)[ \t]{0,2}(?:Box|Drawer)[ \t]{0,2}#?[ \t]?\d{1,7}"
         r"|\b(?:Rural[ \t]Route|RR|R\.R\.)[ \t]{0,2}#?\d{1,3},?[ \t]{0,2}Box[ \t]{0,2}\d{1,6})"
         rf"(?:{_GAP}(?P<city>{_CITY}(?:,?[ \t]{{0,3}},?[ \t]{{0,2}}{_STATE})?\b)?(?:{_GAP}(?P<zip>{_ZIP})(?!\d))?)?"
     )
@@ -83,7 +83,7 @@ _FACILITY_CAPS = re.compile(
 )
 # "the Buena Vista Street clinic", "Cedar River gender clinic", "Los Angeles County health department"
 _FACILITY_LOWER = re.compile(
-    rf"(?<![\w'-])(?P<v>(?P<lead>(?:{_WORD}(?:'s)?{SP}){{1,4}})(?:(?!for{SP}|about{SP}|with{SP}|to{SP}|and{SP}|the{SP}|from{SP}|his{SP}|her{SP}|was{SP})[a-z]{{3,14}}{SP}){{0,2}}(?:clinic|hospital|pharmacy|hospice|health{SP}(?:department|center|centre)|nursing{SP}home|medical{SP}center|emergency{SP}room|urgent{SP}care|rehab|dialysis{SP}(?:unit|center)|infusion{SP}center|shelter|group{SP}home|birth{SP}center|jail|prison|hostel|refuge))\b"
+    rf"(?<![\w'-])(?P<v>(?P<lead>(?:{_WORD}(?:'s)?{SP}){{1,4}})(?:(?!for{SP}|about{SP}|with{SP}|to{SP}|and{SP}|the{SP}|from{SP}|his{SP}|her{SP}|was{SP})[a-z]{{3,14}}{SP}){{0,2}}(?:clinic|hospital|pharmacy|hospice|health{SP}(?:department|center|centre)|nursing{SP}home|medical{SP}center|emergency{SP}room|urgent{SP}care|rehab|dialysis{SP}(?:unit|center)|infusion{SP}center|shelter|group{SP}home|birth{SP}center|jail|prison|hostel|refuge|satellite))\b"
 )
 _HOSPITAL_OF = re.compile(
     rf"\b(?P<v>(?:University|Hospital|Clinic|Children's Hospital|Medical Center|Sisters|College|Institute){SP}of{SP}(?:the{SP})?{_WORD}(?:{SP}(?:of{SP})?{_WORD}){{0,3}})"
@@ -236,6 +236,7 @@ RULES = (
         ),
         check=lambda m: _is_city(m["v"]),
     ),
+    Rule("quarter", "CITY", 0.75, re.compile(r"\b(?P<v>Little[ ](?:Haiti|Italy|Havana|Saigon|Tokyo|Armenia|India|Odessa|Ethiopia|Manila|Village|Rock)|Chinatown|Koreatown|Japantown|Greektown|[Tt]he Bronx)\b")),
     Rule("city_of", "CITY", 0.85, re.compile(rf"\b(?:[Cc]ity|[Tt]own|[Vv]illage|[Tt]ownship)[ \t](?:of[ \t]|:[ \t]?)(?P<v>{_CITY})"), check=lambda m: _is_city(m["v"])),
     Rule(
         "county",
@@ -245,6 +246,8 @@ RULES = (
         check=lambda m: m["v"].split()[0].lower() not in _COUNTY_LEADS,
         only_if=("county", "parish", "borough", "township", "precinct"),
     ),
+    # "ASHLAND, ROSEBUD CO" in a text of capitals
+    Rule("county_capitals", "COUNTY", 0.75, re.compile(r"(?<=[,;] )(?P<v>[A-Z]{4,16}[ ]CO)(?=[ \t]*(?:\n|[.,;)]|\Z))")),
     Rule("county_of", "COUNTY", 0.85, re.compile(rf"\b(?:[Cc]ounty[ \t]of[ \t]|[Cc]ounty:[ \t]?)(?P<v>{_CITY})"), only_if=("county",)),
     Rule(
         "unit",
@@ -266,6 +269,8 @@ RULES = (
     # "Station 11, run 4 h" of a dialysis unit; the stations of a birth end at 5
     Rule("unit_station", "UNIT", 0.7, re.compile(r"\bstation[ \t:#|]{1,4}(?P<v>[6-9]|[1-5]\d)(?![\w%/.-])", re.IGNORECASE), only_if=("station",)),
     Rule("unit_site_of", "UNIT", 0.7, re.compile(r"\b(?P<v>(?:tent|lot|space|site|slip|pad)[ ]#?\d{1,3}[A-Z]?)(?=[,]?[ ](?:at|in|of)[ ](?:the[ ]|a[ ])?(?:\w+[ ])?(?:trailer|mobile|camp|encampment|rv\b|park|marina))", re.IGNORECASE), only_if=("tent", "lot", "space", "site", "slip", "pad")),
+    Rule("unit_number_bed", "UNIT", 0.75, re.compile(r"(?:^|\n|[;,(:][ ]?|\b(?:in|to|from|rm|room)[ ])(?P<v>[1-9]\d{2,3}[ ](?:bed|window|door)[ ][a-dA-D1-4])(?![\w%/])")),
+    Rule("unit_of_ward", "UNIT", 0.72, re.compile(r"\b(?:in|to|from|on)[ ](?:the[ ])?(?:antepartum|postpartum|telemetry|tele|oncology|onc|ortho|med-?surg|peds|pediatrics|surgical|step-?down|mother-?baby|maternity|rehab|neuro|cardiac|geri)[ ](?P<v>[1-9]\d{2,3}[A-D]?(?:-[12])?)(?![\w%/:-])(?![ ]?(?:mg|ml|hours?|hrs?|units))", re.IGNORECASE)),
     Rule("unit_pod_letter", "UNIT", 0.75, re.compile(r"\b(?P<v>[Pp]od[ ][A-Z][ -]?\d{2,3})(?![\w%/])")),
     # "7115 Mrs Ferraiolo 70F BK viremia", "6114  L. Oyelowo-Grant  93 F": a list of a ward's patients
     Rule("unit_of_list", "UNIT", 0.7, re.compile(
@@ -288,7 +293,7 @@ RULES = (
     Rule("unit_letter", "UNIT", 0.8, re.compile(r"\b(?P<v>(?:Unit|Apt\.?|Apartment|Ward|Pod|Room|Bed)[ \t](?:#[ \t]?)?(?:\d{1,4}-?[A-Z]|[A-Z]-?\d{1,4}|[A-Z](?=[.,;\n)])))\b")),
     Rule("unit_place", "UNIT", 0.72, re.compile(r"\b(?P<v>(?:ward|wing|cot|crib|isolette|warmer|cabin|bunk|berth|trailer|suite|ste\.?|apt\.?|cubicle|booth|stretcher|gurney|recliner|ldrp|hallway[ ]bed|trauma[ ]bay|hall[ ]bed|station|slip|dock|cell|bay|pod|rm\.?|room|bed|tower|hall|isolation)[ \t]{0,2}#?[ \t]?(?:(?:(?!x\d)[A-Z]{1,2}-?)?\d{1,4}(?:-?[A-Z]\b)?(?:[-/][A-Z0-9]{1,3})?|(?-i:[A-H])\b(?![ \t]?[\w'])))(?![\w%/])(?!\.\d)", re.IGNORECASE), check=lambda m: not _SHARED_ROOM.search(m.string[max(0, m.start() - 12) : m.start()]) and not re.match(r"(?:(?:cell|bay|station|hall|tower)[ ]|pod[ ]?#?)\d{1,2}$|station[ ]\d{1,2}[rl]$", m["v"].lower()) and not re.match(r"[ \t]?(?:mg|ml|mcg|times|x\b|min|sec|reps|steps|days?|hours?|weeks?)", m.string[m.end("v") :])),
     Rule("unit_code", "UNIT", 0.68, re.compile(r"(?<![\w/-])(?P<v>(?:ED|ER|ICU|MICU|SICU|CCU|CICU|CVICU|PICU|NICU|PACU|LDR|L&D|IMC|PCU|TCU|SDU|BMT|PEDS|ONC|TELE)[- ](?:bed |rm |room |bay |pod )?#?(?:\d{1,3}[A-Z]?|[A-F](?=[ ,.;)\n]))|\d{1,2}[NSEW](?:-|[ ](?:bed |rm |room |-)?)#?\d{1,3}[A-Z]?)(?![\w%/])(?!\.\d)(?![ \t]?(?:days?|hours?|nights?|mg|ml))"), check=lambda m: not re.match(r"E[RD][ ]\d\d$", m["v"]) or not _MOTION.search(m.string[max(0, m.start() - 60) : m.end() + 30])),
-    Rule("highway", "STREET", 0.7, re.compile(r"(?<![\w-])(?P<v>(?:Interstate|Route|Rte\.?|Hwy\.?|Highway|State[ ]Route|County[ ]Road|Farm[ ]Road|US[ ](?:Route|Highway|Hwy)|US-|I-(?=\d{2}\b(?!\d)))[ -]?\d{1,4}[A-Z]?(?:[ ][NSEW]B\b)?(?:,?[ ](?:(?:near|at|by|past)[ ])?(?:mile[ ]marker|MM|exit|milepost)[ ]?\d{1,4}[A-Z]?)?)(?![\w-])(?!\.\d)", re.IGNORECASE), check=lambda m: not m["v"].startswith(("I-1", "i-1"))),
+    Rule("highway", "STREET", 0.7, re.compile(r"(?<![\w-])(?P<v>(?:Interstate|Route|Rte\.?|Hwy\.?|Highway|State[ ]Route|County[ ]Road|Farm[ ]Road|US[ ](?:Route|Highway|Hwy)|US-|I-(?=\d{2}\b(?!\d)))[ -]?\d{1,4}[A-Z]?(?:[ ][NSEW]B?\b)?(?:,?[ ](?:(?:near|at|by|past)[ ])?(?:mile[ ]marker|MM|exit|milepost)[ ]?\d{1,4}[A-Z]?)?)(?![\w-])(?!\.\d)", re.IGNORECASE), check=lambda m: not m["v"].startswith(("I-1", "i-1"))),
     Rule("state_road", "STREET", 0.75, re.compile(r"\b(?P<v>(?:State|County|Co\.?|US|U\.S\.)[ ](?:Rt|Rte|Rd|Road|Hwy|Route)\.?[ ]\d{1,4}[A-Z]?)(?![\w-])")),
     Rule("county_road", "STREET", 0.75, re.compile(r"\b(?P<v>(?:STATE|COUNTY|CO\.?|US|U\.S\.|FARM|RANCH|TOWNSHIP|TWP)[ ](?:RT|RTE|RD|ROAD|HWY|HIGHWAY|ROUTE)\.?[ ]\d{1,4}[A-Z]?(?:[ ](?:AT|AND|&)[ ][A-Z]{3,16}[ ](?:LN|ST|AVE|RD|DR|BLVD|HWY|WAY|CT|TRL?))?)(?![\w-])")),
     # "ice on SE Powell Blvd": no number, but a preposition and the kind of road
@@ -296,7 +301,9 @@ RULES = (
     Rule("street_small_dr", "STREET", 0.8, re.compile(r"(?<![\w./-])(?P<v>\d{3,6}[ ](?:[nsew]\.?[ ])?(?:[a-z]{3,16}[ ]){1,2}(?:dr|st|ct|pl|cir|way|trl|ave|rd|ln)\b\.?)(?=[ ]?(?:[,#\n]|apt|unit|\Z))")),
     # "just S of CR 702", "off FM 1960"
     Rule("road_initials", "STREET", 0.75, re.compile(r"\b(?:[Oo]n|[Oo]f|[Oo]ff|[Nn]ear|[Aa]t|[Aa]long|[Dd]own|[Ff]rom|ON|OF|OFF|NEAR|AT|ALONG|DOWN|FROM|&)[ ](?P<v>(?:CR|FM|SR|TR|SH|[Cc]o\.?[ ]?[Rr]d\.?|[Cc]ty[ ][Rr]d)[ ]\d{2,4}[A-Z]?)(?![\w%/-])(?!\.\d)(?![ ]?(?:mg|ml|mm))")),
+    Rule("mile_marker", "STREET", 0.75, re.compile(r"\b(?P<v>(?:MM|[Mm]ile[ ]?(?:[Mm]arker|[Pp]ost))[ ]\d{1,3}(?:\.\d)?)(?=[ ,]{1,2}(?:I-|US\b|HWY|[Hh]wy|SR|[Rr][Tt]|[Ss]tate|[Ii]nterstate|[Rr]oute))")),
     Rule("corner", "STREET", 0.7, re.compile(rf"\b[Cc]orner[ ]of[ ](?P<v>(?:[NSEW]\.?[ ])?(?:{UPPER}{LETTER}{{2,16}}|\d{{1,3}}(?:st|nd|rd|th))(?:[ ]{UPPER}{LETTER}{{1,16}})?[ ](?:and|&)[ ](?:{UPPER}{LETTER}{{2,16}}|\d{{1,3}}(?:st|nd|rd|th))(?:[ ](?:St|Ave|Rd|Blvd|Street|Avenue|Road)\b)?)")),
+    Rule("crossing", "STREET", 0.7, re.compile(rf"\b(?:[Nn]ear|[Cc]rossing of|[Ii]ntersection of|[Cc]orner of|NEAR)[ ](?P<v>(?:{UPPER}{LETTER}{{2,16}}|\d{{1,3}}(?:st|nd|rd|th))[ ](?:and|&|AND)[ ](?:{UPPER}{LETTER}{{2,16}}|\d{{1,3}}(?:st|nd|rd|th))|(?:Hwy|HWY|US|Rt|RT|Route)[ ]\d{{1,3}}[ ](?:and|&|AND)[ ](?:{UPPER}{LETTER}{{2,16}}|\d{{1,3}}(?:st|nd|rd|th)))")),
     Rule("rural_box", "STREET", 0.85, re.compile(r"\b(?P<v>(?:rr|r\.r\.|rt|rte|hc|route|star route)[ ]?#?\d{1,3},?[ ]box[ ]#?\d{1,6}[A-Z]?)(?!\w)", re.IGNORECASE), only_if=("box",)),
     # "112 1/2 n main": in small letters only by the usual names of streets
     Rule("street_small_usual", "STREET", 0.75, re.compile(
@@ -321,7 +328,15 @@ RULES = (
     Rule("saint_capitals", "FACILITY", 0.7, re.compile(r"\b(?:AT|TO|FROM|VIA)[ ](?P<v>ST\.[ ](?!ELEV|DEPR|SEGM|CHANG|WAVE)[A-Z]{3,20}(?:'S\b)?)")),
     Rule("facility", "FACILITY", 0.88, FACILITY, check=_named),
     Rule("facility_capitals", "FACILITY", 0.86, _FACILITY_CAPS, check=_named, only_if=("hospital", "medical center", "health", "clinic", "nursing home", "hospice", "center", "infirmary", "lab", "nursing", "imaging", "pathology", "manor", "urgent care", "gym", "cardiovascular", "orthopedics", "dialysis", "pharmacy", "radiology", "surgical", "rehab", "nursery", "daycare")),
-    Rule("facility_small_letters", "FACILITY", 0.7, _FACILITY_LOWER, check=_named_lower, only_if=("clinic", "hospital", "pharmacy", "hospice", "health", "nursing home", "medical", "emergency", "urgent", "rehab", "dialysis", "infusion", "shelter", "home", "birth", "jail", "prison", "hostel", "refuge")),
+    Rule("facility_small_letters", "FACILITY", 0.7, _FACILITY_LOWER, check=_named_lower, only_if=("clinic", "hospital", "pharmacy", "hospice", "health", "nursing home", "medical", "emergency", "urgent", "rehab", "dialysis", "infusion", "shelter", "home", "birth", "jail", "prison", "hostel", "refuge", "satellite")),
+    # "Pharmacy: Hiron's on 18th", "SNF: Maple Crest"
+    Rule("facility_header", "FACILITY", 0.72, re.compile(rf"(?:^|\n|[;.|][ ]|[ ]{{2}})(?:Pharmacy|Pharm|PHARMACY|SNF|ALF|HHA|DME|Facility|FACILITY|Dialysis unit|Nursing home)[ ]?:[ ]{{1,3}}(?P<v>{UPPER}(?:{LETTER}|['.&-](?={LETTER})){{2,20}}(?:'s)?(?:[ ](?:(?:on|of|at|and|&)[ ])?(?:{UPPER}|\d{{1,3}}(?:st|nd|rd|th))(?:{LETTER}|['.&-](?={LETTER})){{0,20}}){{0,4}})"),
+        check=lambda m: not (is_safe(m["v"].split()[0]) and " " not in m["v"])),
+    Rule("facility_initials", "FACILITY", 0.75, re.compile(rf"(?<![\w'-])(?P<v>(?:{UPPER}{LETTER}{{2,16}}[ ]){{1,3}}(?:OTP|MMTP|FQHC|CBOC|LTACH?|SNF|ALF|ICF|CHC|HHA|VAMC|ASC|IRF|PRTF))(?![\w'-])"), check=lambda m: not is_safe(m["v"].split()[0])),
+    # 'Maunakea Rehab Pavilion ("the Pavilion")'
+    Rule("alias", "FACILITY", 0.66, re.compile(rf"(?<=[A-Za-z.][ ])\([\"“](?P<v>(?:[Tt]he[ ])?{UPPER}{LETTER}{{2,16}}(?:[ ]{UPPER}{LETTER}{{2,16}})?)[\"”]\)"), check=lambda m: m["v"].lower().startswith("the ") or not is_safe(m["v"].split()[0])),
+    # "Phyllis at Rosebud PHN office", "at Forsyth OB outreach"
+    Rule("office", "FACILITY", 0.75, re.compile(rf"(?<![\w'-])(?P<v>(?:{UPPER}{LETTER}{{2,16}}[ ]){{1,2}}(?:(?:PHN|WIC|DHS|DSS|CPS|APS|DCFS|SSA|DOC|[Pp]robation|[Pp]arole|[Pp]ublic [Hh]ealth)[ ](?:office|dept|department|nurse)|(?:[A-Z]{{2,4}}[ ])?[Oo]utreach(?:[ ][Cc]linic)?))\b"), check=lambda m: not is_safe(m["v"].split()[0])),
     Rule("church", "FACILITY", 0.75, re.compile(rf"(?<![\w'-])(?P<v>(?:(?:{_WORD}|St\.|Mt\.)(?:'s)?{SP}(?:of{SP}(?:the{SP})?)?){{1,5}}(?:Church(?:{SP}of{SP}(?:God|Christ)(?:{SP}in{SP}Christ)?)?|Missionary{SP}Baptist|Baptist|Lutheran|Presbyterian|Tabernacle|Synagogue|Mosque|Masjid|Parish|Cathedral|Chapel|Ministries|Apostolic|AME{SP}Zion|AME|Temple)(?:{SP}Church)?)\b"), check=lambda m: m["v"].split()[0].lower() not in CLOSED),
     Rule("spanish_house", "FACILITY", 0.85, re.compile(rf"(?<![\w'-])(?P<v>(?:Hospital|Cl[ií]nica|Centro[ ]M[eé]dico|Sanatorio|Farmacia|Hogar|Policl[ií]nica|H[oô]pital|Clinique)[ ](?:(?:de|del|de[ ]la|la|el|los|las|San|Santa|Santo|Nuestra)[ ]){{0,2}}{UPPER}{LETTER}{{2,20}}(?:[ ](?:de[ ](?:la[ ])?)?{UPPER}{LETTER}{{2,20}}){{0,3}})"), check=lambda m: not all(is_safe(w) or w.lower() in KIND_WORDS for w in m["v"].split()[1:])),
     Rule("arc_of", "FACILITY", 0.75, re.compile(rf"\b(?P<v>(?:The[ ])?(?:Arc|Meadows|Villages?|Gardens|Cottages|Residence|Oaks|Pines|Willows|Arbors|Terrace)[ ](?:of|at)[ ](?:the[ ])?{UPPER}{LETTER}{{2,20}}(?:[ ]{UPPER}{LETTER}{{2,20}})?)")),

@@ -124,6 +124,12 @@ def test_identifier_on_two_lines_of_a_wrapped_paragraph_is_one(patterns: Detecto
     assert text[span.start : span.end] == "March 4,\n2019"
 
 
+def test_a_line_behind_the_end_of_a_sentence_is_a_line_of_its_own(patterns: Detector) -> None:
+    text = "slept through most of the night and took all of her medication, report given.\nb. stands rn"
+    (span,) = patterns.detect([text])[0]
+    assert text[span.start : span.end] == "b. stands"
+
+
 def test_name_is_linked_in_a_note_of_lower_case(patterns: Detector) -> None:
     texts = ["Patient: Ingrid Tarnholt", "rn spoke to tarnholt about his wound, he will come back to the clinic soon"]
     text = texts[1]
