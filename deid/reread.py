@@ -2,9 +2,9 @@
 
 "Grace weekly", "WALKER USED A ROLLATOR", "gave it to Than": the model knows such words as words and seldom takes them for a
 name. So each is replaced by one that stands in no list and no training text, written in the same case, and the model reads
-the place once more: what it says then, the context says. Of names that are words, drugs, eponyms and little words, put in
-the place of all names of 17 authors' charts, two in three of those that rules and model had left are found so, for one
-harmless word in twenty notes.
+the place once more: what it says then, the context says. Initials and names of two ordinary words are read so too. Of 4,740
+people whose names in 17 authors' charts were replaced by words, drugs, eponyms and little words, 142 stand somewhere without it
+and 69 with it; in the charts of ten unread authors it masks 0.08% more of what is no identifier.
 """
 
 from __future__ import annotations
