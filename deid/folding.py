@@ -35,9 +35,9 @@ _CLUSTER = re.compile(f"([^{_INVISIBLE}{_MARKS}])([{_MARKS}]*)[{_INVISIBLE}]*|[{
 
 
 # A line of 60 characters or more that goes on in the next, which is no list item, heading or indented block, and that does
-# not end a sentence: what begins there with "1110 bed b" or "b. stands rn" begins a line.
+# not end a sentence ("Mrs." and "ext." do not): what begins there with "1110 bed b" or "b. stands rn" begins a line.
 _SOFT_WRAP = re.compile(
-    r"\n(?<=[^\n]{60}\n)(?<![a-z]{3}[.!?]\n)(?<!\d\d[.!?)]\n)(?<!\d\)\.\n)(?=[^\s*#>|=_+-])(?!\d{1,2}[.)][ \t]|[A-Za-z][A-Za-z /&]{1,30}:|[A-Z][A-Z /&]{3,40}(?:\n|$))"
+    r"\n(?<=[^\n]{60}\n)(?<![a-z]{5}[.!?]\n)(?<!\d\d[.!?]\n)(?<!\d\)\.\n)(?=[^\s*#>|=_+-])(?!\d{1,2}[.)][ \t]|[A-Za-z][A-Za-z /&]{1,30}:|[A-Z][A-Z /&]{3,40}(?:\n|$))"
 )
 
 

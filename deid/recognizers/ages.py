@@ -156,6 +156,14 @@ RULES = (
             re.IGNORECASE,
         ),
     ),
+    # "LOUISE SPENCER, ninety-six F", "(NINETY-THREE M, DOB"
+    Rule(
+        "words_and_sex",
+        "AGE",
+        0.85,
+        re.compile(rf"[,(][ ]?(?P<v>{_OVER_WORD})[ ](?:f|m|female|male|woman|man)\b", re.IGNORECASE),
+        only_if=("ninety", "hundred"),
+    ),
     # "mom d. 92, dad d. 71"
     Rule(
         "parent_died",

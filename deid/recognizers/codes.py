@@ -462,6 +462,8 @@ RULES = (
     # "call me ext 114"; not "ext 10" of a knee
     Rule("extension_word", "OTHER_ID", 0.8, re.compile(r"\b(?:me|at|call|phone|desk|office|line|school|work)[ ,]{1,2}(?P<v>ext\.?[ ]?\d{2,6})(?![\w%/]|\.\d)(?![ ]?(?:deg|°))", re.IGNORECASE), only_if=("ext",)),
     Rule("system_user", "USERNAME", 0.85, re.compile(r"\b(?:epic|cerner|meditech|emr|ehr|athena|vista|cprs|citrix|vpn|portal)[ :]{1,2}(?:id[ ]|user[ ]|login[ ])?(?P<v>[a-z]{3,14}\d{1,4})(?![\w@.-])", re.IGNORECASE)),
+    # "Transcriptionist: jam" is initials, whatever they spell
+    Rule("typist_initials", "OTHER_ID", 0.95, re.compile(r"\b[Tt]ranscriptionist:[ ]{1,3}(?P<v>[A-Za-z]{2,4})(?=[ \t]*(?:\n|\Z))")),
     # "end of dictation cm slash jt"
     Rule("marks_spoken", "OTHER_ID", 0.8, re.compile(r"\b(?P<v>[a-z]{2,4}[ ]slash[ ][a-z]{2,4})(?=[ \t.]*(?:\n|\Z|job))", re.IGNORECASE), only_if=("slash",)),
     Rule("shop_handle", "USERNAME", 0.85, re.compile(r"\b(?:venmo|cash[ ]?app|zelle|insta(?:gram)?|ig|tiktok|snap(?:chat)?|twitter|telegram|discord)[ :]{1,2}(?P<v>[@$][\w.-]{2,30}\w)", re.IGNORECASE)),

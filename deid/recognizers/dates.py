@@ -374,6 +374,7 @@ RULES = (
         rf"\b(?:until|by|since|due|back|seen|here|came|admitted|discharged|surgery|appointment|appt|visit)(?:[ ]on)?[ ](?P<v>the[ ]{_ORDINAL_WORD})(?=[ ]*(?:[,.;)\n]|\Z)|[ ](?:at|for|and|with|she|he)\b)")),
     # "INRs: 1/3 2.4, 1/31 3.6", "Hgb 3/4 8.1 -> 3/6 7.4": a day and its value, beside another
     Rule("trend", "DATE", 0.75, _re(rf"(?<![\w/.%+-])(?P<v>{_MM}/{_DAY})(?=:?[ ]\d{{1,3}}(?:\.\d{{1,2}})?(?![\d/]))"), check=lambda m: _in_a_trend(m)),
+    Rule("birthday", "DATE", 0.95, _re(rf"\b(?:birthday|bday|b-day)(?:[ ](?:is|was|on|of))?[ :]{{1,2}}(?:on[ ])?(?P<v>{_MM}[/-]{_DAY})(?![\w/%])")),
     Rule("year_month_day", "DATE", 0.9, _re(rf"(?<![\w-])(?P<v>{_YEAR4}[ ]{_MONTH}\.?[ ]{_DAY})(?![\d/%])")),
     Rule("week_of_year", "DATE", 0.8, _re(rf"\b(?P<v>week[ \t]\d{{1,2}}[ \t](?:of|in)[ \t]{_YEAR4})\b")),
     Rule("month_days_list", "DATE", 0.93, _re(rf"(?<![A-Za-z])(?P<v>{_MONTH}\.?[ \t]{_DAY}{_ORDINAL}?(?:,[ \t]?{_DAY}{_ORDINAL}?(?!\d))+(?:,?[ \t](?:and|&)[ \t]{_DAY}{_ORDINAL}?)?(?:,?[ \t]{_YEAR4})?)(?!\d)")),

@@ -303,6 +303,7 @@ RULES = (
     Rule("road_initials", "STREET", 0.75, re.compile(r"\b(?:[Oo]n|[Oo]f|[Oo]ff|[Nn]ear|[Aa]t|[Aa]long|[Dd]own|[Ff]rom|ON|OF|OFF|NEAR|AT|ALONG|DOWN|FROM|&)[ ](?P<v>(?:CR|FM|SR|TR|SH|[Cc]o\.?[ ]?[Rr]d\.?|[Cc]ty[ ][Rr]d)[ ]\d{2,4}[A-Z]?)(?![\w%/-])(?!\.\d)(?![ ]?(?:mg|ml|mm))")),
     Rule("mile_marker", "STREET", 0.75, re.compile(r"\b(?P<v>(?:MM|[Mm]ile[ ]?(?:[Mm]arker|[Pp]ost))[ ]\d{1,3}(?:\.\d)?)(?=[ ,]{1,2}(?:I-|US\b|HWY|[Hh]wy|SR|[Rr][Tt]|[Ss]tate|[Ii]nterstate|[Rr]oute))")),
     Rule("corner", "STREET", 0.7, re.compile(rf"\b[Cc]orner[ ]of[ ](?P<v>(?:[NSEW]\.?[ ])?(?:{UPPER}{LETTER}{{2,16}}|\d{{1,3}}(?:st|nd|rd|th))(?:[ ]{UPPER}{LETTER}{{1,16}})?[ ](?:and|&)[ ](?:{UPPER}{LETTER}{{2,16}}|\d{{1,3}}(?:st|nd|rd|th))(?:[ ](?:St|Ave|Rd|Blvd|Street|Avenue|Road)\b)?)")),
+    Rule("small_box", "STREET", 0.85, re.compile(r"\b(?P<v>p\.?[ ]?o\.?[ ]?(?:box|drawer)[ ]?#?[ ]?\d{1,7})(?!\w)", re.IGNORECASE), only_if=("box", "drawer")),
     Rule("crossing", "STREET", 0.7, re.compile(rf"\b(?:[Nn]ear|[Cc]rossing of|[Ii]ntersection of|[Cc]orner of|NEAR)[ ](?P<v>(?:{UPPER}{LETTER}{{2,16}}|\d{{1,3}}(?:st|nd|rd|th))[ ](?:and|&|AND)[ ](?:{UPPER}{LETTER}{{2,16}}|\d{{1,3}}(?:st|nd|rd|th))|(?:Hwy|HWY|US|Rt|RT|Route)[ ]\d{{1,3}}[ ](?:and|&|AND)[ ](?:{UPPER}{LETTER}{{2,16}}|\d{{1,3}}(?:st|nd|rd|th)))")),
     Rule("rural_box", "STREET", 0.85, re.compile(r"\b(?P<v>(?:rr|r\.r\.|rt|rte|hc|route|star route)[ ]?#?\d{1,3},?[ ]box[ ]#?\d{1,6}[A-Z]?)(?!\w)", re.IGNORECASE), only_if=("box",)),
     # "112 1/2 n main": in small letters only by the usual names of streets

@@ -124,6 +124,19 @@ def test_identifier_on_two_lines_of_a_wrapped_paragraph_is_one(patterns: Detecto
     assert text[span.start : span.end] == "March 4,\n2019"
 
 
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("She was seen for a short visit in the clinic, and the nurse called Mrs.\nTarnholt again.", "Tarnholt"),
+        ("For fever over 101 or worsening pain he was told to call us any time at (903)\n867-5409 again.", "(903)\n867-5409"),
+        ("For fever or worsening pain he was told to call us at any time at (225) 495-5800 ext.\n4619 for help.", "(225) 495-5800 ext.\n4619"),
+    ],
+)  # fmt: skip
+def test_a_line_behind_an_abbreviation_goes_on(patterns: Detector, text: str, whole: str) -> None:
+    (span,) = patterns.detect([text])[0]
+    assert text[span.start : span.end] == whole
+
+
 def test_a_line_behind_the_end_of_a_sentence_is_a_line_of_its_own(patterns: Detector) -> None:
     text = "slept through most of the night and took all of her medication, report given.\nb. stands rn"
     (span,) = patterns.detect([text])[0]

@@ -341,6 +341,11 @@ FOUND = [
     ("FHx: mom d. «92», dad d. 71", "AGE"),
     ("seen «2019 Feb 14» in clinic", "DATE"),
     ("mail to «PO Drawer 9», thanks", "STREET"),
+    ("statement mailed to «p.o. box 7665», tyler", "STREET"),
+    ("her birthday is «9/10».", "DATE"),
+    ("LOUISE SPENCER, «ninety-six» F, acct", "AGE"),
+    ("CARDENAS («NINETY-THREE» M, DOB", "AGE"),
+    ("Transcriptionist: «jam»\nDocument 8", "OTHER_ID"),
     ("women of her family do not die on «valentines».", "DATE"),
 ]
 
