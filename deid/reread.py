@@ -51,7 +51,7 @@ def _is_common(word: str) -> bool:
 def could_mean_somebody(words: Words, i: int, *, called: bool) -> bool:
     """Whether it is worth reading word i, by which somebody is `called` or might be, once more."""
     low, capital = words.low[i], words.raw[i][0].isupper()
-    if low in _NEVER or len(low) < 2 or not low.isalpha() or eponym(words, i):
+    if low in _NEVER or len(set(low)) < 2 or not low.isalpha() or eponym(words, i):  # "XXXX" was masked before
         return False
     return capital or (low != "may" and (called or words.few_capitals))
 

@@ -152,7 +152,7 @@ RULES = (
         "AGE",
         0.8,
         re.compile(
-            rf"\b(?:cancer|ca|breast|colon|pancreas|pancreatic|prostate|ovarian|melanoma|leukemia|lymphoma|myeloma|stroke|cva|mi|chf|dementia|alzheimer's|parkinson's|causes|pneumonia|sleep)[ ]at[ ](?:age[ ])?(?P<v>{_OVER})(?![\w%/]|\.\d|[ ](?:on|RA|degrees|mm|mg))",
+            rf"\b(?:cancer|ca|breast|colon|pancreas|pancreatic|prostate|ovarian|melanoma|leukemia|lymphoma|myeloma|stroke|cva|mi|chf|dementia|alzheimer's|parkinson's|causes|pneumonia|sleep)[ ]at[ ](?:age[ ])?(?P<v>{_OVER})(?![\w%/]|\.\d|[ ]?(?:on|RA|degrees|cm|mm|mg|ml|min|bpm)\b)",
             re.IGNORECASE,
         ),
     ),

@@ -455,7 +455,7 @@ RULES = (
     Rule("spaced_code", "OTHER_ID", 0.5, re.compile(r"(?<![\w./-])(?P<v>(?:[A-Z]{1,2}[ ])?\d{3,4}[ ]\d{2,4}(?:[ ]\d{2,4})?[ ][A-Z]{1,2}(?:[ ]\d{1,2})?)(?![\w/%.-]|[ ][a-z]{2})"), check=lambda m: not m["v"].endswith((" MG", " ML", " H", " L", " AM", " PM", " G", " U", " F", " C"))),
     Rule("lot", "DEVICE", 0.8, re.compile(r"\b(?P<v>(?:(?:REF|LOT|SN)[ ]:?#?(?=[A-Z-]{0,6}\d)[A-Z0-9][A-Z0-9-]{4,20}[ ,]{0,2})+)(?![\w-])"), only_if=("ref", "lot", "sn")),
     # "Blue Shield number XEA 9 0 2 2 7 1 8 4", "record number 7 7 4 1 0 2 3": signs one by one, as one dictates
-    Rule("spaced_signs", "OTHER_ID", 0.75, re.compile(r"\b(?:number|numbers|no\.?|id|mrn|policy|code|social|#)[ :]{1,2}(?:is[ ])?(?P<v>(?:[A-Z]{1,4}[ ])?\d(?:[ ,-]{1,2}(?:\d|(?-i:[A-Z])))(?:[ ,-]{1,2}(?:\d|(?-i:[A-Z]))){3,12})(?![\w/%]|\.\d)", re.IGNORECASE)),
+    Rule("spaced_signs", "OTHER_ID", 0.75, re.compile(r"\b(?:number|numbers|no\.?|id|mrn|policy|code|social|#)[ :]{1,2}(?:is[ ])?(?P<v>(?:[A-Z]{1,4}[ ])?\d(?:[ -](?:\d|(?-i:[A-Z]))){4,13})(?![\w/%]|\.\d)", re.IGNORECASE)),
     # "Dexcom transmitter 8G412K", "cochlear CI 44-120-77"
     Rule("worn_device", "DEVICE", 0.75, re.compile(r"\b(?:transmitter|cgm|cochlear(?:[ ]implant)?|processor|pacer|pacemaker|icd|lvad|ipg|stimulator|pump|reveal|loop[ ]recorder|hearing[ ]aids?)[ :]{1,2}(?P<v>(?:(?-i:[A-Z]{2})[ ])?(?=[A-Z-]{0,5}\d)(?=[\d-]{0,6}[A-Z]|\d{2}-\d{2,3}-\d{2})(?=(?:[A-Z-]*\d){3})[A-Z0-9][A-Z0-9-]{4,14})(?![\w%/])"), check=lambda m: not _DOSES_NEXT.match(m.string, m.end())),
     Rule("chart_pairs", "MRN", 0.85, re.compile(r"\b(?:chart|mrn|mr#?|unit)(?:[ ](?:no\.?|number|#))?[ :#]{1,3}(?P<v>\d\d-\d\d-\d\d)(?![\w/-])", re.IGNORECASE)),

@@ -39,7 +39,7 @@ _EMPLOYERS = (
         r"(?<![\w/-])(?P<v>(?:[A-Z][ ]Co\.?,?[ ])?\d{1,3}[-/]\d{1,3}(?:st|nd|rd|th)?[ ](?:IN|INF|AR|FA|CAV|AVN|BSB|BEB|ADA|EN|MP|SFG|STB|ABN|SBCT|ABCT|Marines|Infantry|Cavalry|Cav|Rangers?|Armor|Aviation)"
         r"|[A-Za-z][ ][Cc]o\.?,?[ ]\d{1,3}(?:st|nd|rd|th)?[ ](?:[A-Z]{2,4}|in|inf|beb|bsb|fa|ar|cav|avn|en|mp|mi|sig|med)"
         r"|\d{1,3}(?:st|nd|rd|th)[ ](?:Cav|Cavalry|Infantry|Inf|Airborne|ABN|Armored|Mountain|Marines?|Fighter|Bomb|Ranger|Engineer|Signal|MP|CSH|FH|Combat|Aviation|Sustainment|Special[ ]Forces|Stryker|Brigade|BCT|Wing|MEU|FSB|Sustainment)(?:[ ](?:Div|Division|Regiment|Regt|Bn|Battalion|Brigade|Bde|BCT|Wing|Squadron|Sqdn|Group|Gp|Company|Regimental|Combat|Team|Aviation|Support|Infantry|Hospital))*(?:[ ]surgeon's[ ]office)?"
-        r"|(?:HSM|HSC|HSL|VFA|VMFA|VMM|HMLA|HMH|VAQ|VAW|VP|DDG|CVN|LHD|LPD)-\d{1,3}|USS[ ][A-Z][a-z]{2,14}(?:[ ][A-Z][a-z]{2,14})?)(?![\w-])")),
+        r"|(?:HSM|HSC|HSL|VFA|VMFA|VMM|HMLA|HMH|VAQ|VAW|DDG|CVN|LHD|LPD)-\d{1,3}|USS[ ][A-Z][a-z]{2,14}(?:[ ][A-Z][a-z]{2,14})?)(?![\w-])")),
     # "boss at Samjin Semiconductor Taylor plant", "at work (Wheeler motor pool)"
     Rule("named_works", "EMPLOYER", 0.72, re.compile(
         rf"(?:\b(?:boss|supervisor|foreman|HR|coworkers?|works?|worked|working|job|shift|employed|hired|work)[ ](?:at|from|for|by|in|\()[ ]?|\()(?:the[ ])?(?P<v>{UPPER}[\w'-]{{2,16}}(?:[ ][\w'-]{{2,16}}){{0,3}}[ ](?:plant|mill|factory|refinery|mine|warehouse|motor pool|depot|shipyard|foundry|distribution center|quarry|cannery))\b")),

@@ -265,7 +265,7 @@ RULES = (
     # "in room five twelve", "bed fourteen B", as one dictates
     Rule("unit_in_words", "UNIT", 0.75, re.compile(
         rf"\b(?P<v>(?:room|rm)[ ](?:number[ ])?{_SPOKEN}(?:[ -]{_SPOKEN}){{0,3}}(?:[ ](?-i:[A-D])\b)?|bed[ ](?:number[ ])?{_SPOKEN}(?:(?:[ -]{_SPOKEN}){{1,3}}(?:[ ](?-i:[A-D])\b)?|[ ](?-i:[A-D])\b))\b"
-        r"(?![ -](?:times|hours?|days?|weeks?|minutes?|more|or|to|of|person|people|assist|liters?|rooms?|beds?|degrees|feet|percent))", re.IGNORECASE), only_if=("room", "rm", "bed")),
+        r"(?![ -](?:times|hours?|days?|weeks?|months?|years?|minutes?|more|or|to|of|person|people|assist|liters?|rooms?|beds?|degrees|feet|percent))", re.IGNORECASE), only_if=("room", "rm", "bed")),
     # "Station 11, run 4 h" of a dialysis unit; the stations of a birth end at 5
     Rule("unit_station", "UNIT", 0.7, re.compile(r"\bstation[ \t:#|]{1,4}(?P<v>[6-9]|[1-5]\d)(?![\w%/.-])", re.IGNORECASE), only_if=("station",)),
     Rule("unit_site_of", "UNIT", 0.7, re.compile(r"\b(?P<v>(?:tent|lot|space|site|slip|pad)[ ]#?\d{1,3}[A-Z]?)(?=[,]?[ ](?:at|in|of)[ ](?:the[ ]|a[ ])?(?:\w+[ ])?(?:trailer|mobile|camp|encampment|rv\b|park|marina))", re.IGNORECASE), only_if=("tent", "lot", "space", "site", "slip", "pad")),

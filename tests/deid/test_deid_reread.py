@@ -35,6 +35,7 @@ def detector() -> Detector:
         ("graves", "Graves disease", False),
         ("foley", "Foley catheter", False),
         ("k", "k 4.2", False),
+        ("xxxx", "XXXX stable", False),
     ],
 )
 def test_words_that_are_never_a_name_are_not_read_again(word: str, text: str, worth: bool) -> None:
