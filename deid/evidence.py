@@ -182,7 +182,8 @@ _SOFT = {
 _CERTAIN = {"DATE": 0.9}
 # Rules of which the trees, who know one half of a name as a thing and a lone name in long prose as a rarity, would believe too
 # few. Names behind "Dr." and "Ms.", before ", RN" and "is a 61-year-old", names that are half a drug or a disease, letters with
-# which somebody signs; and every rule that is right 99 times in 100, and a hundred times at least, on the annotated notes.
+# which somebody signs; and every rule that is right 99 times in 100, and a hundred times at least, on the annotated notes; and rules with a cue of
+# their own ("corner of", "room five twelve"), too rare in those notes to be counted so.
 _BELIEVED = frozenset(
     """
     names.clinician_title names.courtesy_title names.strong_credential names.thing_surname names.person_thing

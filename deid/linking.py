@@ -352,10 +352,14 @@ def _by_context(
             elif low in initials and initials_could(of_text, k) and not masked(k, k):
                 places.append((i, k, k, "OTHER_ID"))
             for size in found.lengths.get(low, ()):
-                identifier = found.phrases.get(tuple(of_text.low[k : k + size]), "") if k + size <= len(of_text) else ""
-                near = all(len(of_text.gap(n)) <= 3 for n in range(k, min(k + size, len(of_text)) - 1))
-                if identifier in _PEOPLE and near and not masked(k, k + size - 1):
-                    places.append((i, k, k + size - 1, identifier))
+                last = k + size - 1
+                identifier = found.phrases.get(tuple(of_text.low[k : last + 1]), "") if last < len(of_text) else ""
+                if (
+                    identifier in _PEOPLE
+                    and not masked(k, last)
+                    and all(len(of_text.gap(n)) <= 3 for n in range(k, last))
+                ):
+                    places.append((i, k, last, identifier))
     if not places:
         return {}
     more: dict[int, list[Span]] = {}
