@@ -7,6 +7,7 @@ token through spaCy's `Doc` and `predict`, of which the products of matrices too
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import cache
@@ -29,9 +30,7 @@ Floats = NDArray[np.float32]
 
 _KEPT = 1 << 15  # words whose vectors are kept: 16 MB. One more, and all are forgotten
 _ROWS = 768  # tokens at once, what a second-level cache of 2 MB holds
-# Products of matrices are padded to a multiple of so many rows, and to as many columns as there are units: small ones are
-# summed in another order, and what is found in a note must not depend on the notes read with it.
-_STEP = 64
+_BLOCK = 16  # words whose vectors are computed together
 
 
 def use_numpy(model: Language) -> None:
@@ -88,33 +87,42 @@ class Tagger:
         nodes = list(encode.walk())
         maxouts, norms = ([node for node in nodes if node.name == name] for name in ("maxout", "layernorm"))
         self._layers = [_layer(*pair) for pair in zip(maxouts, norms, strict=True)]
-        out = _transposed(softmax.get_param("W"))
-        self._out, self._bias = np.zeros((len(out), len(out)), dtype=np.float32), softmax.get_param("b")
-        self._out[:, : out.shape[1]] = out
+        self._out, self._bias = _transposed(softmax.get_param("W")), softmax.get_param("b")
         # Row 0 is no token's.
         self._row: dict[str, int] = {}
-        self._vectors: Floats = np.zeros((1024, len(out)), dtype=np.float32)
+        self._vectors: Floats = np.zeros((1024, len(self._out)), dtype=np.float32)
 
-    def read(self, texts: Sequence[str]) -> Iterator[Tagged]:
-        """Each text with its tokens and their probabilities, which do not depend on the other texts."""
+    def read(self, parts: Sequence[str]) -> list[Tagged]:
+        """The parts of one text with their tokens and the probabilities of these.
+
+        A product of matrices may sum a row in another order when it stands elsewhere in the matrix (OpenBLAS does on AMD's
+        processors), so what a row gets depends on its neighbours in the seventh digit. What is found in a text must not
+        depend on the texts read with it: each is computed by itself.
+        """
+        cut = [self.tokenizer.cut(part) for part in parts]
+        words = [words for words, _ in cut]
+        found: list[Floats] = []
+        with one_thread():
+            for held in self._held(words):
+                self._learn(held)
+                found += self._compute(held)
+        return [
+            Tagged(starts, [start + len(word) for start, word in zip(starts, said, strict=True)], probabilities)
+            for (said, starts), probabilities in zip(cut, found, strict=True)
+        ]
+
+    def _held(self, parts: Sequence[list[str]]) -> Iterator[list[list[str]]]:
+        """As many parts as are computed at once."""
         held: list[list[str]] = []
-        places: list[tuple[list[int], list[int]]] = []
         rows = 0
-        for text in texts:
-            words, starts = self.tokenizer.cut(text)
+        for words in parts:
             if held and rows + len(words) > _ROWS:
-                yield from map(Tagged, *zip(*places, strict=True), self._probabilities(held))
-                held, places, rows = [], [], 0
+                yield held
+                held, rows = [], 0
             held.append(words)
-            places.append((starts, [start + len(word) for start, word in zip(starts, words, strict=True)]))
             rows += len(words) + len(self._layers)
         if held:
-            yield from map(Tagged, *zip(*places, strict=True), self._probabilities(held))
-
-    def _probabilities(self, texts: Sequence[Sequence[str]]) -> list[Floats]:
-        with one_thread():
-            self._learn(texts)
-            return self._compute(texts)
+            yield held
 
     def _compute(self, texts: Sequence[Sequence[str]]) -> list[Floats]:
         gap = [0] * len(self._layers)  # no convolution reaches from one text into another
@@ -124,48 +132,49 @@ class Tagger:
             starts.append(len(at))
             at += [self._row[word] for word in words]
             at += gap
-        at += [0] * (-len(at) % _STEP)
         n, width = len(at), self._vectors.shape[1]
         room = np.zeros((n + 2, width), dtype=np.float32)
         x = room[1:-1]
         self._vectors.take(at, axis=0, out=x, mode="clip")
         # Row i as rows i - 1, i and i + 1 of x side by side.
         threes = np.lib.stride_tricks.as_strided(room, (n, 3 * width), room.strides, writeable=False)
-        window, pieces = np.empty((n, 3 * width), dtype=np.float32), np.empty((n, 2 * width), dtype=np.float32)
+        window, pieces, y = (np.empty((n, k * width), dtype=np.float32) for k in (3, 2, 1))
         for layer in self._layers:
             np.copyto(window, threes)
             np.matmul(window, layer.weights, out=pieces)
             pieces += layer.bias
-            y = np.maximum(pieces[:, :width], pieces[:, width:])
-            y -= y.mean(axis=1, keepdims=True)
-            y *= layer.scale / np.sqrt(np.einsum("ij,ij->i", y, y)[:, None] / width + 1e-8)
+            np.maximum(pieces[:, :width], pieces[:, width:], out=y)
+            y -= np.add.reduce(y, axis=1, keepdims=True) / width
+            y *= 1 / np.sqrt(np.einsum("ij,ij->i", y, y)[:, None] / width + 1e-8)
+            y *= layer.scale
             y += layer.shift
             x += y
-        x = (x @ self._out)[:, : len(self._bias)] + self._bias
+        x = x @ self._out + self._bias
         x -= x.max(axis=1, keepdims=True)
         np.exp(x, out=x)
         x /= x.sum(axis=1, keepdims=True)
         return [x[start : start + len(words)] for start, words in zip(starts, texts, strict=True)]
 
-    def _learn(self, texts: Sequence[Sequence[str]]) -> None:
-        """Compute the vectors of words that are not yet known."""
-        if len(self._row) + sum(map(len, texts)) > _KEPT:
+    def _learn(self, parts: Sequence[Sequence[str]]) -> None:
+        """Compute the vectors of words that are not yet known, each at a place that its letters tell, whatever it is learnt with."""
+        if len(self._row) + sum(map(len, parts)) > _KEPT:
             self._row.clear()
-        new = sorted({word for words in texts for word in words}.difference(self._row))
-        if not new:
-            return
-        ids = np.zeros((len(new) + -len(new) % _STEP, len(self._attributes)), dtype=np.uint64)
-        for i, word in enumerate(new):
-            ids[i] = [self._strings[attribute(word)] for attribute in self._attributes]
+        at: dict[int, list[str]] = {}
+        for word in sorted({word for words in parts for word in words}.difference(self._row)):
+            at.setdefault(zlib.crc32(word.encode()) % _BLOCK, []).append(word)
         hashed, mixed = self._embed
-        vectors = mixed.predict(hashed.predict(ids))
-        first = len(self._row) + 1
-        if first + len(new) > len(self._vectors):
-            self._vectors = np.concatenate(
-                [self._vectors, np.zeros((max(len(new), first), vectors.shape[1]), dtype=np.float32)]
-            )
-        self._vectors[first : first + len(new)] = vectors[: len(new)]
-        self._row.update((word, first + i) for i, word in enumerate(new))
+        while at:
+            block = {place: words.pop() for place, words in at.items()}
+            at = {place: words for place, words in at.items() if words}
+            ids = np.zeros((_BLOCK, len(self._attributes)), dtype=np.uint64)
+            for place, word in block.items():
+                ids[place] = [self._strings[attribute(word)] for attribute in self._attributes]
+            vectors = mixed.predict(hashed.predict(ids))
+            if len(self._row) + _BLOCK >= len(self._vectors):
+                self._vectors = np.concatenate([self._vectors, np.zeros_like(self._vectors)])
+            for place, word in block.items():
+                row = self._row[word] = len(self._row) + 1
+                self._vectors[row] = vectors[place]
 
 
 def _layer(maxout: Any, norm: Any) -> _Layer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,7 @@ def test_the_same_rows_and_seed_give_the_same_file(grown: Judge, tmp_path: Path)
         save_judge(trees, tmp_path / name)
     assert (tmp_path / "a" / judge.FILE).read_bytes() == (tmp_path / "b" / judge.FILE).read_bytes()
     read = load_judge(tmp_path / "a")
-    assert all(np.array_equal(x, y) for x, y in zip(read, grown, strict=True))
+    assert all(np.array_equal(x, y) for x, y in zip(astuple(read), astuple(grown), strict=True))
 
 
 @given(st.integers(0, 500), st.integers(0, 9))
@@ -125,7 +126,7 @@ def test_what_stands_around_a_find_is_in_its_row() -> None:
 
 
 def _never(grown: Judge) -> Judge:
-    return grown._replace(base=np.array([-1000], np.float32))
+    return replace(grown, base=np.array([-1000], np.float32))
 
 
 def test_a_number_under_its_heading_stands_whatever_the_judge_says(grown: Judge) -> None:
