@@ -13,7 +13,8 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -276,8 +277,9 @@ def features(
         first, second = best.get(s, (0.0, 0.0))
         best[s] = (max(first, e.probability), max(second, min(first, e.probability)))
     parts = [[w for w in _PART.findall(s) if w != "s"] or [s] for s in low_said]
-    places = _places(text, {w for words in parts for w in words})
-    around = _around(text, {w[:_HEAD] for words in parts for w in words if len(w) > _HEAD})
+    stood = [(match.start(), match.group()) for match in _PART.finditer(text)]
+    places = _places(text, stood, {w for words in parts for w in words})
+    around = _around(stood, {w[:_HEAD] for words in parts for w in words if len(w) > _HEAD})
     others = sorted({(e.start, e.end, e.probability) for e in finds})
     starts = sorted((s.start, s.end) for s in found)
     sure_at = sorted((e.start, e.end) for e in sure)
@@ -313,35 +315,50 @@ def features(
     return np.frombuffer(b"".join(rows), dtype=np.float32).reshape(-1, len(FEATURES))
 
 
-class _Places(NamedTuple):
-    """Where a word stands in a text, what stands around each of these places, and how often each of that in all."""
+@dataclass(frozen=True)
+class _Places:
+    """Where a word stands in a text, as what, and, if that is asked, what stands around each of these places."""
 
+    text: str
     starts: list[int]
-    around: list[tuple[bool, bool, bool, bool]]
-    sums: list[int]
-    lower: bool
+    forms: list[str]
 
+    @cached_property
+    def lower(self) -> bool:
+        return any(map(str.islower, self.forms))
 
-def _places(text: str, words: set[str]) -> dict[str, _Places]:
-    """The places of the words, in small letters and without hyphens or possessives, in one pass over the text."""
-    at: dict[str, list[re.Match[str]]] = {}
-    for match in _PART.finditer(text):
-        if (word := match.group().lower()) in words:
-            at.setdefault(word, []).append(match)
-    out = {}
-    for word, matches in at.items():
-        around = [
+    @cached_property
+    def around(self) -> list[tuple[bool, bool, bool, bool]]:
+        """Whether it stands before a thing, as a possessive, after a title, with a small letter first."""
+        text = self.text
+        return [
             (
-                any(sign.match(text, m.end()) for sign in (EPONYM_NEXT, DOSE_NEXT, NUMBER_NEXT)),
-                _POSSESSIVE.match(text, m.end()) is not None,
-                _TITLE_BEFORE.search(text[max(0, m.start() - 9) : m.start()]) is not None,
-                m.group()[0].islower(),
+                any(sign.match(text, start + len(form)) for sign in (EPONYM_NEXT, DOSE_NEXT, NUMBER_NEXT)),
+                _POSSESSIVE.match(text, start + len(form)) is not None,
+                _TITLE_BEFORE.search(text[max(0, start - 9) : start]) is not None,
+                form[0].islower(),
             )
-            for m in matches
+            for start, form in zip(self.starts, self.forms, strict=True)
         ]
-        sums = [sum(column) for column in zip(*around, strict=True)]
-        out[word] = _Places([m.start() for m in matches], around, sums, any(m.group().islower() for m in matches))
+
+    @cached_property
+    def sums(self) -> list[int]:
+        """How often each of that in all."""
+        return [sum(column) for column in zip(*self.around, strict=True)]
+
+
+def _places(text: str, stood: Iterable[tuple[int, str]], words: set[str]) -> dict[str, _Places]:
+    """The places of `words`, in small letters and without hyphens or possessives, among all that `stood` in a text."""
+    out: dict[str, _Places] = {}
+    for start, form in stood:
+        if (low := form.lower()) in words:
+            places = out.get(low) or out.setdefault(low, _Places(text, [], []))
+            places.starts.append(start)
+            places.forms.append(form)
     return out
+
+
+_NOWHERE = (0.0,) * 6
 
 
 def _elsewhere(places: _Places | None, entity: Entity) -> Sequence[float]:
@@ -349,11 +366,13 @@ def _elsewhere(places: _Places | None, entity: Entity) -> Sequence[float]:
     and whether all these places come later.
     """
     if places is None:
-        return (0.0,) * 6
+        return _NOWHERE
     first, last = bisect_left(places.starts, entity.start), bisect_left(places.starts, entity.end)
-    here = [sum(column) for column in zip(*places.around[first:last], strict=True)] or [0] * len(places.sums)
     count = len(places.starts) - (last - first)
-    return count, *(a - b for a, b in zip(places.sums, here, strict=True)), float(count > 0 and first == 0)
+    if not count:  # most words stand once
+        return _NOWHERE
+    here = [sum(column) for column in zip(*places.around[first:last], strict=True)] or [0] * len(places.sums)
+    return count, *(a - b for a, b in zip(places.sums, here, strict=True)), float(first == 0)
 
 
 _HEAD = 4  # so many first letters make "Ozempik" and "ozempic" twins
@@ -369,24 +388,29 @@ class _Around(NamedTuple):
     drugs_like: Counter[str]
 
 
-def _around(text: str, heads: set[str]) -> _Around:
+def _around(stood: Iterable[tuple[int, str]], heads: set[str]) -> _Around:
     out = _Around([], [], Counter(), Counter())
     seen: set[str] = set()
-    for match in _PART.finditer(text):
-        word = match.group()
-        if len(word) < _HEAD:
+    for start, form in stood:
+        if len(form) < _HEAD:
             continue
-        low = word.lower()
-        is_drug = bool(flags(low) & DRUG)
+        one, head, is_drug, is_eponym = _kind(form)
         if is_drug:
-            out.drugs.append(match.start())
-        elif low in EPONYMS:
-            out.eponyms.append(match.start())
-        if low[:_HEAD] in heads and (one := low.removesuffix("s")) not in seen:
+            out.drugs.append(start)
+        elif is_eponym:
+            out.eponyms.append(start)
+        if head in heads and one not in seen:
             seen.add(one)
-            out.words_like[low[:_HEAD]] += 1
-            out.drugs_like[low[:_HEAD]] += is_drug
+            out.words_like[head] += 1
+            out.drugs_like[head] += is_drug
     return out
+
+
+@lru_cache(maxsize=1 << 16)
+def _kind(form: str) -> tuple[str, str, bool, bool]:
+    """A word in the singular, how it begins, and whether it is a drug or an eponym."""
+    low = form.lower()
+    return low.removesuffix("s"), low[:_HEAD], bool(flags(low) & DRUG), low in EPONYMS
 
 
 def _twins(around: _Around, words: Sequence[str]) -> tuple[int, int]:
@@ -409,12 +433,19 @@ _NO_FIND = (-10.0, 200.0)
 
 def _finds_beside(finds: list[tuple[int, int, float]], entity: Entity) -> tuple[float, ...]:
     """Odds and distance of the nearest of the sorted finds on the left and on the right, and the best probability _NEAR it."""
-    i = bisect_left(finds, (entity.start, 0, 0.0))
-    left, right = finds[max(0, i - 5) : i], [f for f in finds[i : i + 6] if f[0] >= entity.end]
-    left = [f for f in left if f[1] <= entity.start]
-    before = (_odds(left[-1][2]), min(_NO_FIND[1], entity.start - left[-1][1])) if left else _NO_FIND
-    behind = (_odds(right[0][2]), min(_NO_FIND[1], right[0][0] - entity.end)) if right else _NO_FIND
-    best = max((p for a, b, p in (*left, *right) if a - entity.end < _NEAR and entity.start - b < _NEAR), default=0.0)
+    start, end = entity.start, entity.end
+    i = bisect_left(finds, (start, 0, 0.0))
+    before = behind = _NO_FIND
+    best = 0.0
+    for _, b, p in finds[max(0, i - 5) : i]:
+        if b <= start:
+            before = (_odds(p), min(_NO_FIND[1], start - b))
+            best = max(best, p) if start - b < _NEAR else best
+    for a, _, p in finds[i : i + 6]:
+        if a >= end:
+            if behind is _NO_FIND:
+                behind = (_odds(p), min(_NO_FIND[1], a - end))
+            best = max(best, p) if a - end < _NEAR else best
     return *before, *behind, best
 
 
@@ -424,6 +455,11 @@ _FAR = 500
 
 def _gap(places: list[tuple[int, int]], entity: Entity) -> int:
     """How many characters lie between an entity and the nearest of the sorted places that do not overlap it."""
-    i = bisect_right(places, (entity.start, entity.end))
-    near = (max(a - entity.end, entity.start - b) for a, b in places[max(0, i - 3) : i + 3])
-    return min((gap for gap in near if 0 <= gap < _FAR), default=_FAR)
+    start, end = entity.start, entity.end
+    i = bisect_right(places, (start, end))
+    nearest = _FAR
+    for a, b in places[max(0, i - 3) : i + 3]:
+        gap = a - end if a - end > start - b else start - b
+        if 0 <= gap < nearest:
+            nearest = gap
+    return nearest

@@ -159,10 +159,26 @@ class _Scanner:
 
 
 def _expression(pattern: re.Pattern[str]) -> str:
-    """The pattern as hyperscan gets it: fragments in `LOOSER` are replaced by looser ones that it understands."""
+    """The pattern as hyperscan gets it: fragments in `LOOSER` are replaced by looser ones that it understands, the longest
+    first, for they hold others; and what is looked ahead for at the very end is read, where hyperscan would drop it.
+    """
     expression = pattern.pattern
-    for exact, loose in LOOSER.items():
-        expression = expression.replace(exact, loose)
+    for exact in sorted(LOOSER, key=len, reverse=True):
+        expression = expression.replace(exact, LOOSER[exact])
+    opened, last, in_set, escaped = [], 0, False, False
+    for at, c in enumerate(expression):
+        if escaped or c == "\\":
+            escaped = not escaped
+        elif in_set:
+            in_set = c != "]"
+        elif c == "[":
+            in_set = True
+        elif c == "(":
+            opened.append(at)
+        elif c == ")":
+            last = opened.pop()
+    if expression.startswith("(?=", last) and expression.endswith(")") and not expression.endswith("\\)"):
+        return f"{expression[:last]}(?:{expression[last + 3 :]}"
     return expression
 
 

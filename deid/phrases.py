@@ -20,7 +20,10 @@ from deid.vocabulary import EPONYM_HEADS
 
 _DATA = Path(__file__).parent / "data"
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
-_START = re.compile(rf"(?<![\w'’-])(?:{UPPER}(?:{LETTER}|[0-9'’])*|\d{{1,3}}(?:st|nd|rd|th))")
+_CAPITAL_OR_DIGIT = UPPER[:-1] + r"\d]"  # set first, so that `re` skips to the next one
+_START = re.compile(
+    rf"{_CAPITAL_OR_DIGIT}(?<![\w'’-]{_CAPITAL_OR_DIGIT})(?:(?<={UPPER})(?:{LETTER}|[0-9'’])*|(?<=\d)\d{{0,2}}(?:st|nd|rd|th))"
+)
 # Between two words of a phrase: "Swan-Ganz", "St. John's", "Texas A&M", a line's end.
 _GAP = re.compile(r"[ \t]?[-.&/,]?[ \t\n]?&?[ \t]?")
 # By the first word, then by the second ("" where there is none): the words that follow and the list, the longest first.

@@ -84,14 +84,16 @@ def merge(text: str, spans: Iterable[Span]) -> list[Span]:
     """Settle overlaps by the rule above; return sorted, non-overlapping, trimmed spans inside the text."""
     taken: list[tuple[int, int]] = []  # sorted, disjoint
     out: list[Span] = []
-    for span in sorted(
-        set(spans), key=lambda s: (-s.score, s.start - s.end, s.start, s.identifier, s.recognizer, s.entity)
-    ):
-        start, end = max(0, span.start), min(len(text), span.end)
-        free: list[tuple[int, int]] = []
+    last = len(text)
+    for span in sorted(set(spans), key=_rank):
+        start, end = max(0, span.start), min(last, span.end)
         at = bisect.bisect_left(taken, (start, start))
-        if at and taken[at - 1][1] > start:
-            at -= 1
+        before = taken[at - 1][1] if at else 0
+        if before >= end:
+            continue  # most patterns' spans are another's as well
+        free: list[tuple[int, int]] = []
+        if before > start:
+            start = before
         while at < len(taken) and taken[at][0] < end:
             if taken[at][0] > start:
                 free.append((start, taken[at][0]))
@@ -102,7 +104,12 @@ def merge(text: str, spans: Iterable[Span]) -> list[Span]:
         whole = free == [(span.start, span.end)]
         for a, b in free:
             a, b = _trim(text, a, b)
-            if a < b and (whole or any(c.isalnum() for c in text[a:b])):
+            if a < b and (whole or any(map(str.isalnum, text[a:b]))):
                 bisect.insort(taken, (a, b))
                 out.append(span if (a, b) == span[:2] else Span(a, b, *span[2:]))
     return sorted(out)
+
+
+def _rank(span: Span) -> tuple[float, int, int, str, str, str]:
+    start, end, identifier, score, recognizer, entity = span
+    return -score, start - end, start, identifier, recognizer, entity

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float32]
 
-_KEPT = 1 << 15  # words whose vectors are kept: 16 MB. One more, and all are forgotten
+# Words of which is kept what only their spelling decides: 3.5 KB each, 115 MB in all. One more, and all are forgotten.
+_KEPT = 1 << 15
 _ROWS = 768  # tokens at once, what a second-level cache of 2 MB holds
 _BLOCK = 16  # words whose vectors are computed together
 
@@ -88,9 +89,11 @@ class Tagger:
         maxouts, norms = ([node for node in nodes if node.name == name] for name in ("maxout", "layernorm"))
         self._layers = [_layer(*pair) for pair in zip(maxouts, norms, strict=True)]
         self._out, self._bias = _transposed(softmax.get_param("W")), softmax.get_param("b")
-        # Row 0 is no token's.
+        # The first convolution is a sum over three words, so these products are kept beside the vector of a word: where it
+        # stands before a token, at it, and behind it. Row 0 is no word's. Memory is taken as it is written.
+        width = len(self._out)
         self._row: dict[str, int] = {}
-        self._vectors: Floats = np.zeros((1024, len(self._out)), dtype=np.float32)
+        self._vectors, *self._products = (np.zeros((_KEPT + 1, n), dtype=np.float32) for n in (width, *3 * [2 * width]))
 
     def read(self, parts: Sequence[str]) -> list[Tagged]:
         """The parts of one text with their tokens and the probabilities of these.
@@ -126,22 +129,30 @@ class Tagger:
 
     def _compute(self, texts: Sequence[Sequence[str]]) -> list[Floats]:
         gap = [0] * len(self._layers)  # no convolution reaches from one text into another
-        at = [*gap]
+        rows = [*gap]
         starts = []
         for words in texts:
-            starts.append(len(at))
-            at += [self._row[word] for word in words]
-            at += gap
-        n, width = len(at), self._vectors.shape[1]
-        room = np.zeros((n + 2, width), dtype=np.float32)
+            starts.append(len(rows))
+            rows += [self._row[word] for word in words]
+            rows += gap
+        n, width = len(rows), self._vectors.shape[1]
+        at = np.zeros(n + 2, dtype=np.intp)
+        at[1:-1] = rows
+        room = self._vectors.take(at, axis=0)
         x = room[1:-1]
-        self._vectors.take(at, axis=0, out=x, mode="clip")
         # Row i as rows i - 1, i and i + 1 of x side by side.
         threes = np.lib.stride_tricks.as_strided(room, (n, 3 * width), room.strides, writeable=False)
         window, pieces, y = (np.empty((n, k * width), dtype=np.float32) for k in (3, 2, 1))
-        for layer in self._layers:
-            np.copyto(window, threes)
-            np.matmul(window, layer.weights, out=pieces)
+        for i, layer in enumerate(self._layers):
+            if i:
+                np.copyto(window, threes)
+                np.matmul(window, layer.weights, out=pieces)
+            else:
+                before, own, behind = (
+                    kept.take(at[first : first + n], axis=0) for first, kept in enumerate(self._products)
+                )
+                pieces = np.add(before, own, out=own)
+                pieces += behind
             pieces += layer.bias
             np.maximum(pieces[:, :width], pieces[:, width:], out=y)
             y -= np.add.reduce(y, axis=1, keepdims=True) / width
@@ -163,6 +174,7 @@ class Tagger:
         for word in sorted({word for words in parts for word in words}.difference(self._row)):
             at.setdefault(zlib.crc32(word.encode()) % _BLOCK, []).append(word)
         hashed, mixed = self._embed
+        parts = np.split(self._layers[0].weights, 3)
         while at:
             block = {place: words.pop() for place, words in at.items()}
             at = {place: words for place, words in at.items() if words}
@@ -170,11 +182,11 @@ class Tagger:
             for place, word in block.items():
                 ids[place] = [self._strings[attribute(word)] for attribute in self._attributes]
             vectors = mixed.predict(hashed.predict(ids))
-            if len(self._row) + _BLOCK >= len(self._vectors):
-                self._vectors = np.concatenate([self._vectors, np.zeros_like(self._vectors)])
-            for place, word in block.items():
-                row = self._row[word] = len(self._row) + 1
-                self._vectors[row] = vectors[place]
+            rows = [self._row.setdefault(word, len(self._row) + 1) for word in block.values()]
+            for kept, found in zip(
+                (self._vectors, *self._products), (vectors, *(vectors @ part for part in parts)), strict=True
+            ):
+                kept[rows] = found[list(block)]
 
 
 def _layer(maxout: Any, norm: Any) -> _Layer:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from deid import checksums, phrases
 from deid.lexicon import CLINICAL, CLOSED, flags
 from deid.note import LOOSER, Note, watch
-from deid.recognizers.common import ClinicalRecognizer, Rule, apply_rules, by_initial
+from deid.recognizers.common import ClinicalRecognizer, Rule, apply_rules, one_of
 from deid.spans import Span
 from deid.vocabulary import STATES
 
@@ -58,8 +58,14 @@ _CODE = (
 LOOSER[_CODE] = r"[A-Za-z./#~ -]{0,8}\d"
 
 
+_LETTER = "[A-Za-z]"
+LOOSER[r"(?=[ \t]?:)"] = r"[ \t]?:"  # read over, it is optional behind
+_PAYER = r"insurance|insurer|payer|payor|coverage|medicare|medicaid|humana|aetna|cigna|united[ ]?healthcare|kaiser(?:[ \t]permanente)?|anthem|blue[ \t]cross(?:[ \t]blue[ \t]shield)?|bcbs|tricare|molina|centene|medi-?cal|masshealth|soonercare|ahcccs|tenncare|badgercare|healthy[ ]?connections"
+_SIGNED_WITH = r"transcriptionist|transcribed[ \t]by|typed[ \t]by|typist|dictated[ \t]but[ \t]not[ \t]read|tr(?:anscr)?(?=[ \t]?:)|initials|initialed(?:[ \t]by)?|scribe"
+
+
 def _after(words: str, value: str = _CODE, flags: int = re.IGNORECASE) -> re.Pattern[str]:
-    return re.compile(rf"(?<![A-Za-z])(?:{by_initial(words)}){_LINK}(?P<v>{value})(?![\w])", flags)
+    return re.compile(rf"{one_of(words, not_after=_LETTER)}{_LINK}(?P<v>{value})(?![\w])", flags)
 
 
 def _plain(match: re.Match[str]) -> bool:
@@ -164,7 +170,7 @@ RULES = (
         "OTHER_ID",
         0.6,
         re.compile(
-            rf"(?<![A-Za-z])(?:{by_initial(_IN_WORDS)})[ \t]{{0,2}}(?:(?:is|was|reads?|shows?|marked|stamped|[:#=~-])[ \t]{{0,2}}){{0,2}}(?P<v>{_CODE})(?![\w])",
+            rf"{one_of(_IN_WORDS, not_after=_LETTER)}[ \t]{{0,2}}(?:(?:is|was|reads?|shows?|marked|stamped|[:#=~-])[ \t]{{0,2}}){{0,2}}(?P<v>{_CODE})(?![\w])",
             re.IGNORECASE,
         ),
         check=lambda m: sum(c.isdigit() for c in m["v"]) >= (3 if len(m["v"]) < 9 else 4) and _plain(m) and not (" " in m["v"] and _DOSES_NEXT.match(m.string, m.end("v"))) and not REFERENCE.search(m.string[max(0, m.start() - 24) : m.start()]),
@@ -356,8 +362,8 @@ RULES = (
         "HEALTH_PLAN",
         0.9,
         re.compile(
-            r"\b(?:insurance|insurer|payer|payor|coverage|medicare|medicaid|humana|aetna|cigna|united[ ]?healthcare|kaiser(?:[ \t]permanente)?|anthem|blue[ \t]cross(?:[ \t]blue[ \t]shield)?|bcbs|tricare|molina|centene|medi-?cal|masshealth|soonercare|ahcccs|tenncare|badgercare|healthy[ ]?connections)"
-            r"[:,]?[ \t]{1,2}(?:[A-Za-z][\w&-]{2,20}[ \t]){0,4}(?:id[ \t]|#[ \t]?)?(?P<v>(?=[A-Za-z-]{0,4}\d)(?=[A-Za-z0-9 -]{0,3}\d[A-Za-z0-9 -]{0,5}\d)[A-Za-z0-9](?:[A-Za-z0-9]|[- ](?=\d)|-(?=[A-Z])){5,20})(?!\w)",
+            one_of(_PAYER)
+            + r"[:,]?[ \t]{1,2}(?:[A-Za-z][\w&-]{2,20}[ \t]){0,4}(?:id[ \t]|#[ \t]?)?(?P<v>(?=[A-Za-z-]{0,4}\d)(?=[A-Za-z0-9 -]{0,3}\d[A-Za-z0-9 -]{0,5}\d)[A-Za-z0-9](?:[A-Za-z0-9]|[- ](?=\d)|-(?=[A-Z])){5,20})(?!\w)",
             re.IGNORECASE,
         ),
         check=lambda m: sum(c.isdigit() for c in m["v"]) >= 4 and _plain(m),
@@ -387,7 +393,8 @@ RULES = (
         "OTHER_ID",
         0.89,
         re.compile(
-            r"\b(?:transcriptionist|transcribed[ \t]by|typed[ \t]by|typist|dictated[ \t]but[ \t]not[ \t]read|tr(?:anscr)?(?=[ \t]?:)|initials|initialed(?:[ \t]by)?|scribe)[ \t]{0,2}(?:is|are|:|=|#)?[ \t]{0,2}(?P<v>[A-Z](?:\.?[ ]?[A-Z]){1,3}\.?|[a-z]{2,4}(?=[ \t]*(?:\n|$)))(?![A-Za-z])",
+            one_of(_SIGNED_WITH)
+            + r"[ \t]{0,2}(?:is|are|:|=|#)?[ \t]{0,2}(?P<v>[A-Z](?:\.?[ ]?[A-Z]){1,3}\.?|[a-z]{2,4}(?=[ \t]*(?:\n|$)))(?![A-Za-z])",
             re.IGNORECASE,
         ),
         check=lambda m: m["v"].isupper() or (m["v"].islower() and not flags(m["v"])),

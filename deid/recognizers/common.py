@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from deid.folding import fold, unfold
-from deid.note import LETTER, UPPER, Note, watch
+from deid.note import LETTER, LOOSER, UPPER, Note, watch
 from deid.spans import Span
 from deid.torchless import without_torch
 
@@ -76,6 +76,33 @@ def by_initial(alternation: str) -> str:
         (f"(?-i:[{c}{c.upper()}])" if c.isalpha() else re.escape(c)) + f"(?:{'|'.join(rest)})"
         for c, rest in gathered.items()
     )
+
+
+def one_of(alternation: str, *, not_after: str = r"\w", cased: bool = False) -> str:
+    """`(?<!not_after)(?:alternation)`, so written that `re` skips to the next letter with which an alternative begins.
+
+    The set of these letters comes first, and what each begins is tried behind it alone: a list of twenty words takes a
+    third of the time. Alternatives keep their order; each must begin with a letter or a sign that stands for itself, or,
+    where case is kept (`cased`), with a set of letters.
+    """
+    behind: dict[str, list[str]] = {}
+    for one in _alternatives(alternation):
+        first = re.match(r"\[(\w+)\]|[\w#]", one)
+        if first is None or (first[1] and not cased) or one[first.end() : first.end() + 1] in ("?", "*", "+", "{"):
+            raise ValueError(f"{one!r} does not begin with one certain character")
+        letters = first[1] or first[0]
+        for c in letters if cased else {*letters.lower(), *letters.upper()}:
+            behind.setdefault(c, []).append(one[first.end() :])
+    by_rest: dict[str, str] = {}
+    for c in sorted(behind):
+        rest = "|".join(behind[c])
+        by_rest[rest] = by_rest.get(rest, "") + c
+    every = f"(?-i:[{''.join(sorted(behind))}])"
+    tried = "|".join(f"(?<=(?-i:[{letters}]))(?:{rest})" for rest, letters in by_rest.items())
+    out = f"{every}(?<!{not_after}{every})(?:{tried})"
+    # Hyperscan drops what is looked behind for, but reads the sign of a word's bound.
+    LOOSER[out] = (r"\b" if not_after == r"\w" else "") + f"(?:{alternation})"
+    return out
 
 
 def opening(chars: str, *not_after: str) -> str:

@@ -7,16 +7,16 @@ import re
 from collections.abc import Iterator
 
 from deid.note import Note
-from deid.recognizers.common import ClinicalRecognizer, Rule, apply_rules
+from deid.recognizers.common import ClinicalRecognizer, Rule, apply_rules, one_of
 from deid.spans import Span
 
 _EXT = r"(?:[ \t]{0,2}(?:,|;)?[ \t]{0,2}(?:[Ee]xt(?:ension)?\.?|EXT\.?|x)[ \t]{0,2}:?#?[ \t]{0,2}\d{1,6}\b)?"
 _SEP = r"[ \t]?[-. ][ \t]?"
 _FAX_BEFORE = re.compile(r"\b(?:fax(?:ed|es|simile)?|facsimile|f)\b[^\n.;]{0,25}$", re.IGNORECASE)
 _PHONE_BEFORE = re.compile(r"\b(?:phone|tel|telephone|cell|mobile|pager|call|ph|p)\b", re.IGNORECASE)
-_PHONE_WORD = (
-    r"\b(?:tele)?phones?|\btel|\bcell(?:ular)?|\bmobile|\bpager|\bpaged?|\bbeeper|\bbeeped|\bcall(?:ed|ing|back)?|\bcontact(?:ed)?"
-    r"|\breach(?:ed|able)?|\bvoicemail|\bhotline|\bext(?:ension)?|\bph|\bhome|\bwork|\bfax(?:ed)?"
+_PHONE_WORD = one_of(
+    r"(?:tele)?phones?|tel|cell(?:ular)?|mobile|pager|paged?|beeper|beeped|call(?:ed|ing|back)?|contact(?:ed)?"
+    r"|reach(?:ed|able)?|voicemail|hotline|ext(?:ension)?|ph|home|work|fax(?:ed)?"
 )
 # Numbers of published studies and codes are as long as telephone numbers.
 _REFERENCE = re.compile(
@@ -122,7 +122,7 @@ RULES = (
         "PHONE",
         0.85,
         re.compile(
-            rf"(?:{_PHONE_WORD})(?:[ \t](?:number|no\.?|num|phone|is|at|to|on|was|him|her|them|me|us|back|line|#)){{0,3}}[ \t]{{0,2}}[:#.=(-]{{0,2}}[ \t]{{0,2}}"
+            rf"{_PHONE_WORD}(?:[ \t](?:number|no\.?|num|phone|is|at|to|on|was|him|her|them|me|us|back|line|#)){{0,3}}[ \t]{{0,2}}[:#.=(-]{{0,2}}[ \t]{{0,2}}"
             rf"(?P<v>(?:1[ -])?(?:\(?\d{{3}}\)?[ \t.-]?)?\d{{3}}[ \t.-]?\d{{4}}{_EXT})(?![\w])(?!-\d)",
             re.IGNORECASE,
         ),
@@ -145,7 +145,8 @@ RULES = (
         "PHONE",
         0.8,
         re.compile(
-            r"\b(?:phone|tel|telephone|ph|mob|cell|mobile|fax|call|reach|contact|desk|office|home|work)\.?(?:[ \t](?:number|no\.?|me|him|her|them|us)){0,2}(?:[ \t]?[:#]|[ \t](?:at|on|is)|(?<=ph)|(?<=mob)|(?<=tel))[ \t\n]{0,3}"
+            one_of("phone|tel|telephone|ph|mob|cell|mobile|fax|call|reach|contact|desk|office|home|work")
+            + r"\.?(?:[ \t](?:number|no\.?|me|him|her|them|us)){0,2}(?:[ \t]?[:#]|[ \t](?:at|on|is)|(?<=ph)|(?<=mob)|(?<=tel))[ \t\n]{0,3}"
             r"(?P<v>\(?\d[\d().]{0,5}(?:[ .-]{1,2}\(?\d{2,5}\)?){2,5})(?![\w/%])(?!-\d)",
             re.IGNORECASE,
         ),

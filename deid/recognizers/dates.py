@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from deid.lexicon import DRUG, flags
-from deid.note import Note, watch
+from deid.note import LOOSER, Note, watch
 from deid.recognizers.common import ClinicalRecognizer, Rule, apply_rules, by_initial
 from deid.spans import Span
 
@@ -204,6 +204,10 @@ def _in_a_trend(match: re.Match[str]) -> bool:
     return bool(_TREND_AFTER.match(text, start) or _TREND_BEFORE.search(text[max(0, start - 28) : start]))
 
 
+# A day and month of which scanning made letters, one at least and not all: "l2/O5".
+_SCANNED = r"(?=[\dOoIl/]*\d)(?=[\dOoIl/]*[OoIl])[\dOoIl]{1,2}/[\dOoIl]{1,2}"
+LOOSER[_SCANNED] = r"(?:\d/[OoIl]|[OoIl]/\d|(?:\d[OoIl]|[OoIl]\d)/[\dOoIl]|[\dOoIl]/(?:\d[OoIl]|[OoIl]\d))"
+
 RULES = (
     # "DOB: 3/4/1950", "born March 4, 1950": a birth year can imply an age over 89, so the policy drops it.
     Rule(
@@ -332,7 +336,7 @@ RULES = (
     # Scanned: O for 0, l or I for 1. At least two real digits, and a date when they are read as digits.
     Rule("scanned", "DATE", 0.88, _re(
         r"(?<![\w/])(?P<v>(?P<a>[\dOoIlSB]{1,2})(?P<s>[/-])(?P<b>[\dOoIlSB]{1,2})(?P=s)(?P<c>[\dOoIlSB]{2}(?:[\dOoIlSB]{2})?))(?![\w/])", 0), check=lambda m: _scanned(m)),
-    Rule("scanned_partial", "DATE", 0.7, _re(r"(?<![\w/.-])(?P<v>(?=[\dOoIl/]*\d)(?=[\dOoIl/]*[OoIl])[\dOoIl]{1,2}/[\dOoIl]{1,2})(?![\w/])", 0)),
+    Rule("scanned_partial", "DATE", 0.7, _re(rf"(?<![\w/.-])(?P<v>{_SCANNED})(?![\w/])", 0)),
     Rule("weekday_short", "DATE", 0.65, _re(
         r"\b(?:[Oo]n|[Bb]y|[Uu]ntil|[Tt]il|[Ss]ince|[Ll]ast|[Tt]his|[Nn]ext|[Ff]or|[Oo]ut|[Aa]fter|[Bb]efore|[Ff]rom|[Ss]een|[Dd]ue)[ \t](?P<v>Mon|Tues?|Weds?|Thurs?|Thu|Fri|Sat|Sun)\b\.?(?![/,&-])", 0)),
     Rule("weds_day", "DATE", 0.85, _re(rf"\b(?P<v>weds\.?,?{_SPACE}(?:the{_SPACE})?(?:{_DAY}{_ORDINAL}|{_MM}/{_DAY}(?:/\d{{2,4}})?))(?![\w/%])"), only_if=("weds",)),
@@ -482,7 +486,8 @@ def could_be_day(text: str, start: int, end: int) -> bool:
     """Whether what a model took for a day can be one: not "28/30", a strength, a score, a murmur, a dose ("Norco 5/325"),
     nor one of the days of a habit ("dialysis Tue/Thu/Sat").
     """
-    if _DAYS_OF_HABIT.search(text[max(0, start - 10) : min(len(text), end + 10)]):
+    around = text[max(0, start - 10) : end + 10]
+    if "/" in around and _DAYS_OF_HABIT.search(around):
         return False
     if _NO_DIGITS_OF_A_DATE.fullmatch(text, start, end):
         return False

@@ -42,7 +42,7 @@ from deid.recognizers.common import (
     SP,
     ClinicalRecognizer,
     Rule,
-    by_initial,
+    one_of,
     opening,
 )
 from deid.spans import Span
@@ -69,8 +69,8 @@ _PREFIX_NAME = f"(?:{NAME_WORD}|{INITIAL})(?:{SP}(?:{PARTICLE}{SP}){{0,2}}(?:{NA
 _SUFFIX_OK = frozenset("jr sr ii iii iv".split())
 
 _CLINICIAN_TITLE = (
-    r"(?:[Dd]r\.?|DR\.?|[Dd]octor|[Pp]rof(?:essor|\.)?|[Nn]urse(?:[ \t][Pp]ractitioner)?|NP|RN|PA|PA-C|[Ss]urgeon|[Pp]harmacist|[Tt]herapist|[Tt]echnician|[Mm]idwife|[Rr]esident|[Ii]ntern|[Ff]ellow|[Aa]ttending"
-    r"|[Dd]rs\.?|[Cc]ase[ \t][Mm]anager|[Ss]ocial[ \t][Ww]orker|[Dd]ietitian|[Cc]ardiologist|[Nn]eurologist|[Oo]ncologist|[Nn]ephrologist|[Rr]adiologist|[Aa]nesthesiologist|[Pp]sychiatrist|[Pp]hysician|[Hh]ospitalist|[Ii]ntensivist|[Pp]ulmonologist|[Uu]rologist|[Pp]athologist|[Ii]nterpreter|[Cc]haplain)"
+    r"[Dd]r\.?|DR\.?|[Dd]octor|[Pp]rof(?:essor|\.)?|[Nn]urse(?:[ \t][Pp]ractitioner)?|NP|RN|PA|PA-C|[Ss]urgeon|[Pp]harmacist|[Tt]herapist|[Tt]echnician|[Mm]idwife|[Rr]esident|[Ii]ntern|[Ff]ellow|[Aa]ttending"
+    r"|[Dd]rs\.?|[Cc]ase[ \t][Mm]anager|[Ss]ocial[ \t][Ww]orker|[Dd]ietitian|[Cc]ardiologist|[Nn]eurologist|[Oo]ncologist|[Nn]ephrologist|[Rr]adiologist|[Aa]nesthesiologist|[Pp]sychiatrist|[Pp]hysician|[Hh]ospitalist|[Ii]ntensivist|[Pp]ulmonologist|[Uu]rologist|[Pp]athologist|[Ii]nterpreter|[Cc]haplain"
 )
 # In capitals these are valves, diseases and drugs as well ("MILD MR", "MS Contin"), and the others are anybody's office.
 _COURTESY_TITLE = r"(?:Mrs?|Ms|Mx)\.?|Miss"
@@ -101,10 +101,13 @@ _IS_SOMEBODY = (
     r"(?:(?:\d{1,3}|[a-z]{3,9}(?:-[a-z]{3,5})?)[- ](?:year|yr|month|mo|week|wk|day)s?[- ]old|gentleman|man|woman|lady|boy|girl|male|female)\b"
 )
 
+_RELATIVE_ONE = r"[Ww]ife|[Hh]usband|[Dd]aughter|[Ss]on|[Bb]rother|[Ss]ister|[Ss]is|[Bb]ro|[Mm]om|[Dd]ad|[Aa]unt|[Uu]ncle|[Nn]iece|[Nn]ephew|[Cc]ousin|[Gg]rand(?:son|daughter|ma|pa|mother|father)|[Nn]eighbor|[Ff]riend|[Rr]oommate|[Gg]irlfriend|[Bb]oyfriend|[Cc]aregiver|[Aa]ide|[Oo]wner|[Ll]andlord|[Bb]oss"
+_RELATIVE_HEAD = r"[Ww]ife|[Hh]usband|[Ss]pouse|[Dd]aughter|[Ss]on|[Mm]other|[Ff]ather|[Bb]rother|[Ss]ister|[Pp]artner|[Ff]riend|[Aa]unt|[Uu]ncle|[Nn]iece|[Nn]ephew|[Ff]ianc[eé]e?|[Gg]uardian|[Nn]eighbor"
+
 RULES = (
     Rule("clinician_title", "CLINICIAN", 0.9, _re(rf"\b(?:(?:[Dd]rs?|DRS?|[Pp]rof|PROF)\.(?:[ \t]|\n){{0,3}}|(?:[Dd]rs?|DRS?|[Dd]octors?|[Pp]rofessor)(?:[ \t]|\n){{1,3}})(?P<v>{_PREFIX_NAME})")),
     Rule("clinicians_title", "CLINICIAN", 0.9, _re(rf"\b(?:[Dd]rs\.?|DRS\.?|[Dd]octors)[ \t]{{1,3}}(?P<v>{_PREFIX_NAME}(?:(?:,{SP}and|,|{SP}and|{SP}&){SP}{_PREFIX_NAME}){{1,3}})")),
-    Rule("clinician_role", "CLINICIAN", 0.75, _re(rf"\b{_CLINICIAN_TITLE}[ \t]{{1,2}}(?P<v>{_PREFIX_NAME})")),
+    Rule("clinician_role", "CLINICIAN", 0.75, _re(rf"{one_of(_CLINICIAN_TITLE, cased=True)}[ \t]{{1,2}}(?P<v>{_PREFIX_NAME})")),
     Rule("credential", "CLINICIAN", 0.9, _re(
         rf"(?P<v>{_CAPITAL_OR_AFTER_DASH}(?:{NAME_WORD_REST}|{INITIAL_REST})(?:,?{SP}(?:{PARTICLE}{SP}){{0,2}}(?:{NAME_WORD}|{INITIAL})){{0,3}}),?[ \t]{{1,2}}{_CREDENTIAL}(?![A-Za-z])")),
     # "Carmine Bruno, RN": behind these a comma and two words make even colours and verbs a name.
@@ -147,7 +150,7 @@ RULES = (
     Rule("children_ages", "NAME", 0.8, _re(rf"\b(?:[Dd]aughters?|[Ss]ons?|[Cc]hildren|[Kk]ids|[Tt]wins|[Gg]randkids|[Gg]randchildren)[,:]?[ ](?P<v>{NAME_WORD})[ ]?\(?\d{{1,2}}\)?(?:,|[ ](?:and|&)[ ])")),
     # "Daughter Allegra at bedside.", "The owner, Skip, saw it": whatever else the word means, here it names somebody
     Rule("relative_one", "NAME", 0.75, _re(
-        rf"\b(?:[Ww]ife|[Hh]usband|[Dd]aughter|[Ss]on|[Bb]rother|[Ss]ister|[Ss]is|[Bb]ro|[Mm]om|[Dd]ad|[Aa]unt|[Uu]ncle|[Nn]iece|[Nn]ephew|[Cc]ousin|[Gg]rand(?:son|daughter|ma|pa|mother|father)|[Nn]eighbor|[Ff]riend|[Rr]oommate|[Gg]irlfriend|[Bb]oyfriend|[Cc]aregiver|[Aa]ide|[Oo]wner|[Ll]andlord|[Bb]oss)"
+        rf"{one_of(_RELATIVE_ONE, cased=True)}"
         rf"(?:,[ ]|[ ](?:is[ ])?|[ ]\()(?P<v>{UPPER}[a-z]{{1,14}})(?=[,.;)]|[ ](?:at|who|is|was|and|says|said|states|reports|here|present|called|calls|confirms|brought|brings|in|from|will|has|had|helps|lives|agrees|to|on|by|w/|with)\b)(?!,?[ ]\d)"),
         check=lambda m: bool(flags(m["v"]) & (GIVEN | GIVEN_RARE)) or m["v"].lower() in NAME_WORDS),
     # "Three kids: Autumn 19, Chaske 14, Winter 9"
@@ -192,7 +195,7 @@ RULES = (
         rf"\b(?:[Hh]is|[Hh]er|[Tt]heir|[Tt]he|[Mm]y|[Hh]ers|[Pp]atient'?s?|[Pp]t'?s?|[Aa]n?|[Oo]lder|[Yy]ounger|[Oo]ldest|[Yy]oungest|[Aa]dult|[Ll]ate|[Tt]win|[Bb]aby|[Bb]oth|[Nn]ew|{LETTER}{{2,20}}'s|{LETTER}{{2,20}}s')[ \t](?:\w{{3,9}}[ \t])?{RELATIVE}"
         rf"(?:,[ \t]|[ \t]\(|[ \t]|:[ \t])(?:is[ \t](?:named[ \t])?|named[ \t]|called[ \t]|are[ \t])?(?P<v>{_PREFIX_NAME}(?:(?:,|,?{SP}and){SP}{_PREFIX_NAME}){{0,4}})")),
     Rule("relative_header", "NAME", 0.82, _re(
-        rf"\b(?:[Ww]ife|[Hh]usband|[Ss]pouse|[Dd]aughter|[Ss]on|[Mm]other|[Ff]ather|[Bb]rother|[Ss]ister|[Pp]artner|[Ff]riend|[Aa]unt|[Uu]ncle|[Nn]iece|[Nn]ephew|[Ff]ianc[eé]e?|[Gg]uardian|[Nn]eighbor)(?:[ \t]?[:(,][ \t]?|[ \t](?:is[ \t])?)(?:named[ \t])?(?P<v>{_PREFIX_NAME})")),
+        rf"{one_of(_RELATIVE_HEAD, cased=True)}(?:[ \t]?[:(,][ \t]?|[ \t](?:is[ \t])?)(?:named[ \t])?(?P<v>{_PREFIX_NAME})")),
     Rule("name_of_relative", "NAME", 0.8, _re(
         rf"\b(?P<v>{_PREFIX_NAME})(?:,[ \t]|[ \t]\()(?:(?:the[ \t])?(?:[Pp]atient|[Pp]t)'?s?|[Hh]is|[Hh]er|[Tt]heir)[ \t](?:\w{{3,9}}[ \t])?{RELATIVE}\b")),
     Rule("named", "NAME", 0.85, _re(rf"\b(?:[Nn]amed|[Mm]y name is|[Nn]ame is|[Nn]icknamed|[Gg]oes by|[Kk]nown as|[Aa]ddressed as|[Pp]refers to be called|[Cc]alled|[Ii]ntroduced (?:him|her|them)self as|[Ii] am|[Tt]his is|[Dd]ear|[Hh]i|[Hh]ello|[Ss]poke with|[Ss]poke to|[Pp]er|[Tt]hank you,?|[Ss]incerely,?|[Rr]egards,?)[ \t\n]{{1,3}}(?P<v>{_PREFIX_NAME})")),
@@ -214,8 +217,8 @@ _PERSON_HEADER = r"(?:(?:patient|pt|client|full|legal|maiden|preferred|birth|fir
 # Headers are read without regard to case; the name itself keeps its capital.
 _HEADER_NAME = rf"(?:{PARTICLE}{SP})?(?:{NAME_WORD}|{INITIAL})(?:,?{SP}{{1,2}}(?:{PARTICLE}{SP}){{0,2}}(?:{NAME_WORD}|{INITIAL})){{0,4}}"
 _HEADERS = (
-    ("clinician_header", "CLINICIAN", 0.88, watch(re.compile(rf"\b(?i:{by_initial(_CLINICIAN_HEADER)})[ \t]{{0,3}}(?::|is[ \t])?{_BREAK}(?:(?i:dr\.?|doctor|mr\.?|ms\.?|mrs\.?)[ \t])?(?P<v>{_HEADER_NAME})"))),
-    ("person_header", "NAME", 0.9, watch(re.compile(rf"\b(?i:{by_initial(_PERSON_HEADER)})[ \t]{{0,3}}(?::|=|[ \t]is[ \t])(?:[ \t]{{0,4}}\n)?[ \t]{{0,8}}(?:(?i:mr|mrs|ms|miss|dr)\.?[ \t])?(?P<v>{_HEADER_NAME})"))),
+    ("clinician_header", "CLINICIAN", 0.88, watch(re.compile(rf"(?i:{one_of(_CLINICIAN_HEADER)})[ \t]{{0,3}}(?::|is[ \t])?{_BREAK}(?:(?i:dr\.?|doctor|mr\.?|ms\.?|mrs\.?)[ \t])?(?P<v>{_HEADER_NAME})"))),
+    ("person_header", "NAME", 0.9, watch(re.compile(rf"(?i:{one_of(_PERSON_HEADER)})[ \t]{{0,3}}(?::|=|[ \t]is[ \t])(?:[ \t]{{0,4}}\n)?[ \t]{{0,8}}(?:(?i:mr|mrs|ms|miss|dr)\.?[ \t])?(?P<v>{_HEADER_NAME})"))),
 )  # fmt: skip
 
 STOP_WORDS = frozenset(
@@ -458,8 +461,10 @@ def _behind_words(text: str, start: int, end: int) -> int:
 
 def _with_signs(note: Note) -> Iterator[Span]:
     """Names beside a title, a credential, a relative."""
-    text = note.text
+    text, where = note.text, note.where
     for rule in RULES:
+        if id(rule.pattern) not in where:
+            continue
         for match in note.finditer(rule.pattern):
             if rule.check and not rule.check(match):
                 continue
@@ -849,11 +854,8 @@ _SPEAKS = watch(
         rf"(?:^|(?<=[.!?\n] )|(?<=\n)){_ONE}[ \t](?:here[ ](?:with|w/|for|today)|told|tells|says|said|asks|asked|lives|smokes|drinks|phoned|texted|wept|cried|laughed|smiled|returned[ \t](?:with|to|for|home)|reports|denies|wants|works|agrees|refuses|declines)\b"
     )
 )
-_HUMAN_OBJECT = watch(
-    re.compile(
-        rf"\b(?:[Tt]old|[Tt]ell|[Rr]emind(?:ed)?|[Pp]hone[d ]?|[Pp]honed|[Tt]exted|[Pp]aged|[Ee]mailed|[Ss]poke[ \t](?:with|to)|[Tt]alked[ \t](?:with|to)|[Mm]et[ \t]with|[Aa]sked|[Ff]amily[ \t]of|[Pp]arents[ \t]of|[Mm]other[ \t]of|[Ff]ather[ \t]of|[Ww]ife[ \t]of|[Hh]usband[ \t]of|[Dd]/[Ww]|[Dd]iscussed[ \t](?:(?:the[ \t])?(?:case|pt|care|plan)[ \t])?with|[Bb]ed[ \t]\d{{1,3}}[ABD]?[ \t]is|[Rr]eassured|[Tt]hanked|[Vv]isited|[Cc]ounsell?ed|[Ii]nformed|[Uu]pdated|[Gg]reeted|[Nn]urse|[Rr][Nn]|[Aa]ide|[Tt]ech|[Cc]oach|[Cc]hef|[Jj]udge|[Oo]fficer|[Pp]astor|[Rr]abbi|[Ii]mam|[Cc]haplain)[ \t]{_ONE}(?![\w'-])"
-    )
-)
+_OBJECT_OF = r"[Tt]old|[Tt]ell|[Rr]emind(?:ed)?|[Pp]hone[d ]?|[Pp]honed|[Tt]exted|[Pp]aged|[Ee]mailed|[Ss]poke[ \t](?:with|to)|[Tt]alked[ \t](?:with|to)|[Mm]et[ \t]with|[Aa]sked|[Ff]amily[ \t]of|[Pp]arents[ \t]of|[Mm]other[ \t]of|[Ff]ather[ \t]of|[Ww]ife[ \t]of|[Hh]usband[ \t]of|[Dd]/[Ww]|[Dd]iscussed[ \t](?:(?:the[ \t])?(?:case|pt|care|plan)[ \t])?with|[Bb]ed[ \t]\d{1,3}[ABD]?[ \t]is|[Rr]eassured|[Tt]hanked|[Vv]isited|[Cc]ounsell?ed|[Ii]nformed|[Uu]pdated|[Gg]reeted|[Nn]urse|[Rr][Nn]|[Aa]ide|[Tt]ech|[Cc]oach|[Cc]hef|[Jj]udge|[Oo]fficer|[Pp]astor|[Rr]abbi|[Ii]mam|[Cc]haplain"
+_HUMAN_OBJECT = watch(re.compile(rf"{one_of(_OBJECT_OF, cased=True)}[ \t]{_ONE}(?![\w'-])"))
 
 
 # "GOMEZ-REYES, LUCIA ALLERGY: LATEX", "REED, WHITE WBC 9" at the head of a line.

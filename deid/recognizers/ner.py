@@ -271,7 +271,7 @@ def _own(identifier: str) -> Callable[[str, int, int], Iterator[Span]]:
         ):
             return  # "lower extremities", "young man"
         word = text[start:end].strip(" .,;:()")
-        if _PLACE_TO_KEEP.fullmatch(word) and (
+        if _is_to_keep(word) and (
             identifier in ("CITY", "STREET", "FACILITY")
             or (identifier in ("NAME", "CLINICIAN") and _TRAVEL_BEFORE.search(text[max(0, start - 32) : start]))
         ):
@@ -304,7 +304,7 @@ def _own(identifier: str) -> Callable[[str, int, int], Iterator[Span]]:
             return
         if identifier == "DATE" and not could_be_day(text, start, end):
             return
-        if any(c.isalnum() for c in text[start:end]):
+        if any(map(str.isalnum, text[start:end])):
             yield Span(start, end, identifier, 0.66, rule)
 
     return handle
@@ -357,6 +357,12 @@ _PLACE_TO_KEEP = re.compile(
     + "|(?:" + "|".join(re.escape(w) for w in sorted(NATIONS)) + ")(?:[ ](?:" + "|".join(re.escape(w) for w in sorted(NATIONS)) + "))*",
     re.IGNORECASE,
 )  # fmt: skip
+
+
+@lru_cache(maxsize=1 << 14)
+def _is_to_keep(name: str) -> bool:
+    """Whether a name is that of a state or of nations, which Safe Harbor leaves."""
+    return _PLACE_TO_KEEP.fullmatch(name) is not None
 
 
 # The labels of our model are the identifiers, but for days and codes, which the patterns tell apart better.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from deid.lexicon import CLINICAL, CLOSED, flags, is_safe
 from deid.note import LETTER, UPPER, Note, watch
-from deid.recognizers.common import SP, ClinicalRecognizer, Rule, apply_rules
+from deid.recognizers.common import SP, ClinicalRecognizer, Rule, apply_rules, one_of
 from deid.spans import Span
 from deid.vocabulary import EPONYMS, LANDS, NATIONS, STATES, common_words, is_clinical
 
@@ -209,6 +209,15 @@ _SHARED_ROOM = re.compile(r"(?:operating|operative|procedure|theater|theatre)[ \
 
 _SPOKEN = r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|oh|zero)"
 
+# What stands before the number of a room, with its kind or without; before a place in a ward; of a bed.
+_UNIT_WORDS = "room|rm|bed|ward|apt|apartment|cubicle|bay|pod|cell|dorm|trailer|suite|ste"
+_UNIT = (
+    r"(?:exam(?:ination)?|hospital|inpatient|icu|consult|safe|quiet|seclusion|family|private|isolation|trauma|treatment|procedure)"
+    rf"[ \t](?:{_UNIT_WORDS})|{_UNIT_WORDS}"
+)
+_PLACE = r"ward|wing|cot|crib|isolette|warmer|cabin|bunk|berth|trailer|suite|ste\.?|apt\.?|cubicle|booth|stretcher|gurney|recliner|ldrp|hallway[ ]bed|trauma[ ]bay|hall[ ]bed|station|slip|dock|cell|bay|pod|rm\.?|room|bed|tower|hall|isolation"
+_BED = "ldr|pacu|bay|chair|pod|slot|bed|rms?|rooms?|cell|stall|flat|trauma|resus|triage|hallway|tower"
+
 RULES = (
     Rule(
         "city_state_zip",
@@ -254,7 +263,7 @@ RULES = (
         "UNIT",
         0.8,
         re.compile(
-            r"\b(?P<v>(?:(?:exam(?:ination)?|hospital|inpatient|icu|consult|safe|quiet|seclusion|family|private|isolation|trauma|treatment|procedure)[ \t])?(?:room|rm|bed|ward|apt|apartment|cubicle|bay|pod|cell|dorm|trailer|suite|ste)\b\.?[ \t]{0,2}(?:(?:number|no\.?|#)[ \t]?)?:?[ \t]{0,2}#?(?:[A-Za-z]-?|[A-Za-z]{2,3}-)?\d{1,5}(?:-\d{1,3})?-?[A-Za-z]?)(?![\w%/:])(?!\.\d)(?![ \t](?:times|hours?|hrs?|days?|weeks?|min(?:utes?|s)?\b|liters?|l\b|degrees|mg|ml|units))",
+            rf"(?P<v>{one_of(_UNIT)}\b\.?[ \t]{{0,2}}(?:(?:number|no\.?|#)[ \t]?)?:?[ \t]{{0,2}}#?(?:[A-Za-z]-?|[A-Za-z]{{2,3}}-)?\d{{1,5}}(?:-\d{{1,3}})?-?[A-Za-z]?)(?![\w%/:])(?!\.\d)(?![ \t](?:times|hours?|hrs?|days?|weeks?|min(?:utes?|s)?\b|liters?|l\b|degrees|mg|ml|units))",
             re.IGNORECASE,
         ),
         only_if=("room", "rm", "bed", "ward", "apt", "apartment", "cubicle", "bay", "pod", "cell", "dorm", "trailer", "suite", "ste"),
@@ -291,7 +300,7 @@ RULES = (
     Rule("unit_icu", "UNIT", 0.7, re.compile(r"\b(?P<v>(?:MICU|SICU|CCU|NICU|PICU|CVICU|CTICU|NSICU|PACU|ICU)[ \t-](?:[A-F]\b|\d{1,3}\b))(?![/.%])(?![ ]?(?:days?|nights?|hours?|h\b|weeks?|beds?\b|x\b|times))", re.IGNORECASE), only_if=("cu",)),
     Rule("unit_floor", "UNIT", 0.65, re.compile(r"\b(?:[Aa]dmit(?:ted)?|[Tt]ransferr?(?:ed)?|[Mm]oved)[ \t]to[ \t](?P<v>\d{1,2}[A-Z]\b)")),
     Rule("unit_letter", "UNIT", 0.8, re.compile(r"\b(?P<v>(?:Unit|Apt\.?|Apartment|Ward|Pod|Room|Bed)[ \t](?:#[ \t]?)?(?:\d{1,4}-?[A-Z]|[A-Z]-?\d{1,4}|[A-Z](?=[.,;\n)])))\b")),
-    Rule("unit_place", "UNIT", 0.72, re.compile(r"\b(?P<v>(?:ward|wing|cot|crib|isolette|warmer|cabin|bunk|berth|trailer|suite|ste\.?|apt\.?|cubicle|booth|stretcher|gurney|recliner|ldrp|hallway[ ]bed|trauma[ ]bay|hall[ ]bed|station|slip|dock|cell|bay|pod|rm\.?|room|bed|tower|hall|isolation)[ \t]{0,2}#?[ \t]?(?:(?:(?!x\d)[A-Z]{1,2}-?)?\d{1,4}(?:-?[A-Z]\b)?(?:[-/][A-Z0-9]{1,3})?|(?-i:[A-H])\b(?![ \t]?[\w'])))(?![\w%/])(?!\.\d)", re.IGNORECASE), check=lambda m: not _SHARED_ROOM.search(m.string[max(0, m.start() - 12) : m.start()]) and not re.match(r"(?:(?:cell|bay|station|hall|tower)[ ]|pod[ ]?#?)\d{1,2}$|station[ ]\d{1,2}[rl]$", m["v"].lower()) and not re.match(r"[ \t]?(?:mg|ml|mcg|times|x\b|min|sec|reps|steps|days?|hours?|weeks?)", m.string[m.end("v") :])),
+    Rule("unit_place", "UNIT", 0.72, re.compile(rf"(?P<v>{one_of(_PLACE)}[ \t]{{0,2}}#?[ \t]?(?:(?:(?!x\d)[A-Z]{{1,2}}-?)?\d{{1,4}}(?:-?[A-Z]\b)?(?:[-/][A-Z0-9]{{1,3}})?|(?-i:[A-H])\b(?![ \t]?[\w'])))(?![\w%/])(?!\.\d)", re.IGNORECASE), check=lambda m: not _SHARED_ROOM.search(m.string[max(0, m.start() - 12) : m.start()]) and not re.match(r"(?:(?:cell|bay|station|hall|tower)[ ]|pod[ ]?#?)\d{1,2}$|station[ ]\d{1,2}[rl]$", m["v"].lower()) and not re.match(r"[ \t]?(?:mg|ml|mcg|times|x\b|min|sec|reps|steps|days?|hours?|weeks?)", m.string[m.end("v") :])),
     Rule("unit_code", "UNIT", 0.68, re.compile(r"(?<![\w/-])(?P<v>(?:ED|ER|ICU|MICU|SICU|CCU|CICU|CVICU|PICU|NICU|PACU|LDR|L&D|IMC|PCU|TCU|SDU|BMT|PEDS|ONC|TELE)[- ](?:bed |rm |room |bay |pod )?#?(?:\d{1,3}[A-Z]?|[A-F](?=[ ,.;)\n]))|\d{1,2}[NSEW](?:-|[ ](?:bed |rm |room |-)?)#?\d{1,3}[A-Z]?)(?![\w%/])(?!\.\d)(?![ \t]?(?:days?|hours?|nights?|mg|ml))"), check=lambda m: not re.match(r"E[RD][ ]\d\d$", m["v"]) or not _MOTION.search(m.string[max(0, m.start() - 60) : m.end() + 30])),
     Rule("highway", "STREET", 0.7, re.compile(r"(?<![\w-])(?P<v>(?:Interstate|Route|Rte\.?|Hwy\.?|Highway|State[ ]Route|County[ ]Road|Farm[ ]Road|US[ ](?:Route|Highway|Hwy)|US-|I-(?=\d{2}\b(?!\d)))[ -]?\d{1,4}[A-Z]?(?:[ ][NSEW]B?\b)?(?:,?[ ](?:(?:near|at|by|past)[ ])?(?:mile[ ]marker|MM|exit|milepost)[ ]?\d{1,4}[A-Z]?)?)(?![\w-])(?!\.\d)", re.IGNORECASE), check=lambda m: not m["v"].startswith(("I-1", "i-1"))),
     Rule("state_road", "STREET", 0.75, re.compile(r"\b(?P<v>(?:State|County|Co\.?|US|U\.S\.)[ ](?:Rt|Rte|Rd|Road|Hwy|Route)\.?[ ]\d{1,4}[A-Z]?)(?![\w-])")),
@@ -312,7 +321,7 @@ RULES = (
     Rule("zip_before_word", "ZIP", 0.85, re.compile(r"(?<![\w.-])(?P<v>\d{5})(?=[ ]zip\b)", re.IGNORECASE), only_if=("zip",)),
     Rule("zip_label", "ZIP", 0.9, re.compile(r"\b(?:zip|zipcode|postal|post[ ]?code|pin[ ]?code)\b[^\d\n]{0,14}(?P<v>\d{5,6}(?:-\d{4})?)(?!\d)", re.IGNORECASE), only_if=("zip", "post", "pin")),
     Rule("zip_foreign", "ZIP", 0.8, re.compile(r"(?<![\w-])(?P<v>[A-PR-UWYZ][A-HK-Y]?\d[A-Z\d]?[ ]\d[ABD-HJLNP-UW-Z]{2}|[ABCEGHJ-NPRSTVXY]\d[A-Z][ -]?\d[A-Z]\d)(?![\w-])"), check=lambda m: not re.match(r"T\d[NI]\d[MS]\d|E\dV\dM\d", m["v"])),
-    Rule("unit_bed", "UNIT", 0.7, re.compile(r"\b(?P<v>(?:ldr|pacu|bay|chair|pod|slot|bed|rms?|rooms?|cell|stall|flat|trauma|resus|triage|hallway|tower)[ \t]?#?(?:(?!x\d)(?:[A-Z]-?)?\d{1,4}-?[A-Z]?)(?:(?:,[ \t]|[ \t](?:and|&)[ \t])\d{1,4}[A-Z]?)?)(?![\w%/])(?!\.\d)(?![ \t]?(?:mg|ml|mcg|feet|ft|m\b|times|x\b|min|sec|reps|steps))", re.IGNORECASE), check=lambda m: not _SHARED_ROOM.search(m.string[max(0, m.start() - 12) : m.start()]) and not m["v"].lower().startswith("cell ") and not re.match(r"pod[ ]?#?\d{1,2}(?:$|,)", m["v"].lower()), only_if=("ldr", "pacu", "bay", "chair", "pod", "slot", "bed", "rm", "room", "cell", "stall", "flat", "trauma", "resus", "triage", "hallway", "tower")),
+    Rule("unit_bed", "UNIT", 0.7, re.compile(rf"(?P<v>{one_of(_BED)}[ \t]?#?(?:(?!x\d)(?:[A-Z]-?)?\d{{1,4}}-?[A-Z]?)(?:(?:,[ \t]|[ \t](?:and|&)[ \t])\d{{1,4}}[A-Z]?)?)(?![\w%/])(?!\.\d)(?![ \t]?(?:mg|ml|mcg|feet|ft|m\b|times|x\b|min|sec|reps|steps))", re.IGNORECASE), check=lambda m: not _SHARED_ROOM.search(m.string[max(0, m.start() - 12) : m.start()]) and not m["v"].lower().startswith("cell ") and not re.match(r"pod[ ]?#?\d{1,2}(?:$|,)", m["v"].lower()), only_if=("ldr", "pacu", "bay", "chair", "pod", "slot", "bed", "rm", "room", "cell", "stall", "flat", "trauma", "resus", "triage", "hallway", "tower")),
     # "SBAR 412-2   Pruett", "window bed (122-A)": a room and its bed as a column or in brackets
     Rule("unit_column", "UNIT", 0.6, re.compile(r"(?:(?<=\()|(?<=[A-Za-z] )|(?<=[ ]{2})|(?<=\n))(?P<v>[1-9]\d{2,3}-[1-4A-D])(?=[ ]{2,}[A-Za-z]|\)|[ ]*\n)")),
     Rule("unit_ward", "UNIT", 0.66, re.compile(r"(?<![\w/-])(?P<v>(?:CVSU|CVU|CTU|NTU|MSU|ACU|SAU|MAU|CDU|EDOU|PCICU|CSRU|CRU)[ -]#?\d{1,3}[A-D]?)(?![\w%/.-])")),
