@@ -174,7 +174,7 @@ class Tagger:
         for word in sorted({word for words in parts for word in words}.difference(self._row)):
             at.setdefault(zlib.crc32(word.encode()) % _BLOCK, []).append(word)
         hashed, mixed = self._embed
-        parts = np.split(self._layers[0].weights, 3)
+        weights = np.split(self._layers[0].weights, 3)
         while at:
             block = {place: words.pop() for place, words in at.items()}
             at = {place: words for place, words in at.items() if words}
@@ -184,7 +184,7 @@ class Tagger:
             vectors = mixed.predict(hashed.predict(ids))
             rows = [self._row.setdefault(word, len(self._row) + 1) for word in block.values()]
             for kept, found in zip(
-                (self._vectors, *self._products), (vectors, *(vectors @ part for part in parts)), strict=True
+                (self._vectors, *self._products), (vectors, *(vectors @ of_place for of_place in weights)), strict=True
             ):
                 kept[rows] = found[list(block)]
 
